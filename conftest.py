@@ -1,0 +1,14 @@
+"""Names the plugins. Fixtures live in fixtures/, never here."""
+
+import pytest
+
+pytest.register_assert_rewrite("fixtures")
+pytest_plugins = [
+    "fixtures.sandbox",
+    "fixtures.stacks",
+    "fixtures.workloads",
+    "fixtures.injection",
+    "fixtures.scenario",
+    "fixtures.evidence",
+    "reports",
+]
