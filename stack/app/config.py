@@ -1,0 +1,104 @@
+"""Configuration: the environment, read once, and nothing else."""
+
+from __future__ import annotations
+
+import math
+import os
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+class ConfigError(ValueError):
+    """A variable of the environment is missing or cannot be used; the message says which, and what was expected."""
+
+
+@dataclass(frozen=True)
+class Config:
+    """All that an API process is told. Each field is the variable ``ABACUS_<FIELD>`` in capitals."""
+
+    database_dsn: str
+    """A libpq connection string; may name several hosts, tried in order."""
+    sentinels: tuple[tuple[str, int], ...] = ()
+    """Where the Sentinels listen. None: reads are not cached."""
+    cache_name: str = "cache"
+    """The name under which the Sentinels know the cache."""
+    cache_ttl_s: float = 1.0
+    """No read is served from an entry older than this."""
+    cache_timeout_s: float = 0.1
+    """How long a read waits for the cache before it asks the database."""
+    node: str = ""
+    """This node's name, for logs and metrics."""
+    database_timeout_s: float = 2.0
+    """How long a request waits for the database, from asking for a connection to the answer."""
+    pool_size: int = 8
+    """Connections to the database, at most."""
+    drain_s: float = 10.0
+    """How long the process goes on serving after SIGTERM, at most."""
+    maintenance_file: Path | None = None
+    """While this file exists, writes are refused."""
+    host: str = "127.0.0.1"
+    """Where ``python -m stack.app`` listens."""
+    port: int = 0
+    """0: any free port, named in the log."""
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] | None = None) -> Config:
+        """Read the variables; raises ``ConfigError``."""
+        read = _Reader(os.environ if environment is None else environment)
+        file = read.text("ABACUS_MAINTENANCE_FILE", "")
+        return cls(
+            database_dsn=read.text("ABACUS_DATABASE_DSN"),
+            sentinels=read.addresses("ABACUS_SENTINELS"),
+            cache_name=read.text("ABACUS_CACHE_NAME", cls.cache_name),
+            cache_ttl_s=read.number("ABACUS_CACHE_TTL_S", cls.cache_ttl_s),
+            cache_timeout_s=read.number("ABACUS_CACHE_TIMEOUT_S", cls.cache_timeout_s),
+            node=read.text("ABACUS_NODE", socket.gethostname()),
+            database_timeout_s=read.number("ABACUS_DATABASE_TIMEOUT_S", cls.database_timeout_s),
+            pool_size=read.whole("ABACUS_POOL_SIZE", cls.pool_size, 1, 1000),
+            drain_s=read.number("ABACUS_DRAIN_S", cls.drain_s),
+            maintenance_file=Path(file) if file else None,
+            host=read.text("ABACUS_HOST", cls.host),
+            port=read.whole("ABACUS_PORT", cls.port, 0, 65535),
+        )
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """Variables by type. An empty variable counts as not set."""
+
+    environment: Mapping[str, str]
+
+    def text(self, name: str, default: str | None = None) -> str:
+        value = self.environment.get(name, "").strip() or default
+        if value is None:
+            raise ConfigError(
+                f"{name} is not set; expected a PostgreSQL connection string such as 'host=db dbname=abacus'"
+            )
+        return value
+
+    def number(self, name: str, default: float) -> float:
+        text = self.text(name, str(default))
+        try:
+            value = float(text)
+        except ValueError:
+            value = math.nan
+        if not 0 <= value < math.inf:
+            raise ConfigError(f"{name} is {text!r}; expected seconds as a number from 0, such as {default}")
+        return value
+
+    def whole(self, name: str, default: int, least: int, most: int) -> int:
+        text = self.text(name, str(default))
+        if not text.isdecimal() or not least <= int(text) <= most:
+            raise ConfigError(f"{name} is {text!r}; expected a whole number from {least} to {most}, such as {default}")
+        return int(text)
+
+    def addresses(self, name: str) -> tuple[tuple[str, int], ...]:
+        found = []
+        for item in filter(None, (part.strip() for part in self.text(name, "").split(","))):
+            host, colon, port = item.rpartition(":")
+            if not (host and colon and port.isdecimal() and 0 < int(port) <= 65535):
+                raise ConfigError(f"{name} holds {item!r}; expected host:port, separated by commas")
+            found.append((host.strip("[]"), int(port)))
+        return tuple(found)

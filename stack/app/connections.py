@@ -1,0 +1,186 @@
+"""Connections to the database, kept for reuse, and made anew the moment the database can be reached again.
+
+``psycopg_pool`` waits 1, 2, 4, 8 … s between its attempts to reconnect, and 1 s after a connection that failed its
+check. After a failover that waiting would be most of the outage, hence this pool. It has four rules: a request that
+finds no connection makes one; while the database cannot be reached one attempt at a time is made, ten a second; a
+connection in doubt is asked before a statement is sent on it; when one turns out dead, all idle ones are dropped.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import select
+import socket
+import time
+from contextlib import suppress
+from dataclasses import dataclass, field
+from typing import Any
+
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
+_RETRY_S = 0.1
+_CHECK_S = 0.25
+"""How long a connection in doubt has to answer. On a network a round trip takes a few milliseconds."""
+_IDLE_S = 1.0
+"""A connection that was idle for longer is in doubt."""
+
+_DEFAULTS = {
+    "connect_timeout": "1",
+    "target_session_attrs": "read-write",
+    "application_name": "abacus",
+    "gssencmode": "disable",  # spares a look for Kerberos tickets on every connection
+    "keepalives_idle": "1",
+    "keepalives_interval": "1",
+    "keepalives_count": "3",
+    "tcp_user_timeout": "3000",  # ms: a peer that acknowledges nothing for so long is gone
+}
+_Row = tuple[Any, ...]
+
+
+class NoConnectionError(Exception):
+    """No connection could be had in time. Nothing was sent."""
+
+
+@dataclass(eq=False)
+class Link:
+    """A connection, what the server warned of on it, and when it last proved to work."""
+
+    connection: psycopg.AsyncConnection[_Row]
+    proven_s: float
+    warnings: list[str] = field(default_factory=list)
+
+    def hang_up(self) -> None:
+        """End the connection under a running statement, which then fails at once.
+
+        This is not a cancel: a cancel is a request that hangs where the network is cut, and one that ends the wait for
+        the synchronous replica makes a commit visible that only one machine holds.
+        """
+        with suppress(OSError, psycopg.Error), socket.socket(fileno=os.dup(self.connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+    def closed_by_peer(self) -> bool:
+        """Whether something came in. On an idle connection that is the server's farewell or the end of the stream."""
+        if self.connection.closed:
+            return True
+        poll = select.poll()
+        poll.register(self.connection.fileno(), select.POLLIN)
+        return bool(poll.poll(0))
+
+
+class Connections:
+    """At most ``size`` connections to the first host of ``dsn`` that lets itself be written to."""
+
+    def __init__(self, dsn: str, size: int) -> None:
+        self.size = size
+        self._targets = _targets(dsn)
+        self._slots = asyncio.Semaphore(size)
+        self._connecting = asyncio.Lock()
+        self._idle: list[Link] = []
+        self._doubted_s = -1.0
+        self.in_use = 0
+
+    async def take(self, deadline_s: float) -> Link:
+        """A connection that works, by ``deadline_s`` on the monotonic clock; raises ``NoConnectionError``."""
+        try:
+            async with asyncio.timeout(max(0.0, deadline_s - time.monotonic())):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise NoConnectionError(f"all {self.size} database connections are in use") from None
+        self.in_use += 1
+        try:
+            return await self._idle_link() or await self._connect(deadline_s)
+        except BaseException:
+            self._release()
+            raise
+
+    async def give_back(self, link: Link, *, works: bool) -> None:
+        """Take back what ``take`` gave; it is kept if it works, and if not the others are doubted."""
+        self._release()
+        if works and not link.connection.closed:
+            link.proven_s = time.monotonic()
+            self._idle.append(link)
+        else:
+            self.doubt()
+            await link.connection.close()
+
+    def doubt(self) -> None:
+        """Have every idle connection answer before it is used again."""
+        self._doubted_s = time.monotonic()
+
+    async def close(self) -> None:
+        """Drop what is idle."""
+        idle, self._idle = self._idle, []
+        for link in idle:
+            await link.connection.close()
+
+    def _release(self) -> None:
+        self.in_use -= 1
+        self._slots.release()
+
+    async def _idle_link(self) -> Link | None:
+        while self._idle:
+            link = self._idle.pop()
+            if not link.closed_by_peer() and await self._answers(link):
+                return link
+            await link.connection.close()
+            await self.close()
+        return None
+
+    async def _answers(self, link: Link) -> bool:
+        if link.proven_s > self._doubted_s and time.monotonic() - link.proven_s < _IDLE_S:
+            return True
+        patience = asyncio.get_running_loop().call_later(_CHECK_S, link.hang_up)
+        try:
+            await link.connection.execute("SELECT 1")
+        except psycopg.Error:
+            return False
+        finally:
+            patience.cancel()
+        return True
+
+    async def _connect(self, deadline_s: float) -> Link:
+        reason: BaseException | str = "no attempt was made in time, as others were waited for"
+        while (left_s := deadline_s - time.monotonic()) > 0:
+            try:
+                async with asyncio.timeout(left_s), self._connecting:
+                    for target in tuple(self._targets):
+                        try:
+                            return await self._connect_to(target)
+                        except (psycopg.Error, OSError) as error:
+                            reason = error
+                    await asyncio.sleep(_RETRY_S)
+            except TimeoutError:
+                break
+        raise NoConnectionError(f"the database cannot be reached: {reason}".strip())
+
+    async def _connect_to(self, target: dict[str, str]) -> Link:
+        try:
+            async with asyncio.timeout(float(target["connect_timeout"])):
+                connection = await psycopg.AsyncConnection.connect(**target, autocommit=True)  # type: ignore[arg-type]
+        except TimeoutError:
+            raise psycopg.OperationalError(f"no answer within {target['connect_timeout']} s") from None
+        # The one that answered last is asked first: where the first is cut off, waiting for it once is enough.
+        self._targets.remove(target)
+        self._targets.insert(0, target)
+        connection.prepare_threshold = 0
+        link = Link(connection, time.monotonic())
+        connection.add_notice_handler(
+            lambda notice: (
+                link.warnings.append(notice.message_primary or "")
+                if notice.severity_nonlocalized == "WARNING"
+                else None
+            )
+        )
+        return link
+
+
+def _targets(dsn: str) -> list[dict[str, str]]:
+    """One set of parameters a host: libpq's own time-out counts for all hosts together and is 2 s at least."""
+    given = {key: str(value) for key, value in conninfo_to_dict(dsn).items() if value is not None}
+    parameters = _DEFAULTS | given
+    hosts = parameters.get("host", "").split(",")
+    ports = parameters.get("port", "").split(",")
+    ports = ports * len(hosts) if len(ports) == 1 else ports
+    return [parameters | {"host": host, "port": port} for host, port in zip(hosts, ports, strict=True)]
