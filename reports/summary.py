@@ -1,0 +1,79 @@
+"""``summary.json``: what machines read of a run. Its form is ``summary.schema.json``; it changes only with ``schema``."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fixtures.model import Outcome
+
+if TYPE_CHECKING:
+    from .record import DrillRecord, Record
+
+SCHEMA = 1
+
+MEASURED = (
+    "unavailable_s",
+    "rto_s",
+    "rpo_writes",
+    "rpo_s",
+    "stale_reads_s",
+    "acknowledged",
+    "unknown",
+    "generator_lag_ms_p99",
+)
+"""The numbers of each drill; null where one was not measured."""
+
+
+def summary(record: Record) -> dict[str, Any]:
+    """The run as plain data, from the evidence alone: the same evidence gives the same bytes."""
+    outcomes = [drill.outcome for drill in record.drills.values()]
+    return {
+        "schema": SCHEMA,
+        "run": record.name,
+        "outcome": record.outcome.value,
+        "complete": record.finished and not record.problems,
+        "stopped": record.stopped or None,
+        "stack": stack_name(record),
+        "environment": record.stack.get("environment"),
+        "seed": record.started.get("seed"),
+        "git_sha": (record.started.get("suite") or {}).get("git_sha"),
+        "started_at": record.lines[0].at if record.lines else None,
+        "finished_at": record.lines[-1].at if record.lines else None,
+        "evidence": {"lines": len(record.lines), "head": record.head},
+        "counts": {outcome.value: outcomes.count(outcome) for outcome in Outcome},
+        "drills": [_drill(drill) for drill in record.drills.values()],
+        "groups": record.groups,
+    }
+
+
+def _drill(drill: DrillRecord) -> dict[str, Any]:
+    return {
+        "id": drill.id,
+        "scenario": drill.plan.get("scenario"),
+        "repetition": drill.plan.get("repetition"),
+        "test": drill.plan.get("test"),
+        "outcome": drill.outcome.value,
+        "reason": drill.reason,
+        "objectives": drill.objectives,
+        "measured": measured(drill),
+        "controls": drill.controls,
+    }
+
+
+def measured(drill: DrillRecord) -> dict[str, Any]:
+    """The drill's numbers by the names in ``MEASURED``: from its verdicts, else counted in the load."""
+    counted = drill.timeline.get("totals") or {}
+    found = {name: drill.measured.get(name, counted.get(name)) for name in MEASURED}
+    return found | {"stale_reads_s": drill.measured.get("stale_max_s")}  # the check's name for it
+
+
+def stack_name(record: Record) -> str | None:
+    """The stack's own name, or what was asked for where it never came up."""
+    name = record.stack.get("name") or record.started.get("stack")
+    return None if name is None else str(name)
+
+
+def summary_text(record: Record) -> str:
+    """The file's content."""
+    return json.dumps(summary(record), indent=2, ensure_ascii=False) + "\n"
