@@ -1,0 +1,50 @@
+"""A run as Markdown, for a CI's summary page."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from .summary import measured
+from .view import headline, lead
+from .wording import SIGNS, quantity
+
+if TYPE_CHECKING:
+    from .record import DrillRecord, Record
+
+COLUMNS = ("rto_s", "unavailable_s", "rpo_writes", "acknowledged")
+
+
+def markdown(record: Record) -> str:
+    """Headline, a table of drills, the reasons of all that is not PASS, the record's last hash."""
+    lines = [f"## {record.outcome.value}: {headline(record)}", "", lead(record), ""]
+    lines += ["| | drill | RTO | unavailable | lost writes | acknowledged |", "|---|---|--:|--:|--:|--:|"]
+    lines += [_row(drill) for drill in record.drills.values()]
+    lines.append("")
+    if record.groups:
+        lines += [f"- {group['outcome']}, {len(group['drills'])} runs of {_cell(group['scenario'])}: "
+                  f"{_cell(group['sentence'])}" for group in record.groups] + [""]  # fmt: skip
+    reasons = [drill for drill in record.drills.values() if drill.reason]
+    if reasons:
+        lines += [f"- **{_cell(drill.id)}** {drill.outcome.value}: {_cell(drill.reason)}" for drill in reasons] + [""]
+    lines += [f"> {_cell(problem)}" for problem in record.problems]
+    if record.stopped:
+        lines += [f"The run ended early: {_cell(record.stopped)}", ""]
+    lines.append(f"Seed {record.started.get('seed')}. Run `{record.name}`, last hash of its record: `{record.head}`")
+    return "\n".join(lines) + "\n"
+
+
+def _row(drill: DrillRecord) -> str:
+    numbers = measured(drill)
+    cells = [
+        quantity(name, numbers[name])
+        + ("" if drill.objectives.get(name) is None else f" of {quantity(name, drill.objectives[name])}")
+        for name in COLUMNS
+    ]
+    return f"| {SIGNS[drill.outcome.value]} {drill.outcome.value} | {_cell(drill.id)} | {' | '.join(cells)} |"
+
+
+def _cell(content: str) -> str:
+    """Text that cannot end a table's cell or become markup."""
+    for character, replaced in (("\n", " "), ("|", "\\|"), ("<", "&lt;"), ("*", "\\*"), ("_", "\\_")):
+        content = content.replace(character, replaced)
+    return content
