@@ -181,16 +181,22 @@ class PostgresLedger:
     async def prove_writable(self) -> int:
         """Commit a message that nobody reads; raises ``NotDoneError`` and ``UnknownError``.
 
-        Its commit waits for the synchronous replica like that of a transfer, and a server that is read-only refuses it:
-        it succeeds exactly where a transfer would. No row is written and nothing is left to vacuum.
+        Its commit waits for the synchronous replica like that of a transfer, so it succeeds where a transfer would. No
+        row is written and nothing is left to vacuum. A replica cannot do it; a primary set to read-only could, and
+        is therefore asked.
         """
-        query = "SELECT max(version), pg_logical_emit_message(true, 'abacus ready', '') FROM schema_migrations"
+        query = (
+            "SELECT max(version), current_setting('transaction_read_only')::boolean,"
+            " pg_logical_emit_message(true, 'abacus ready', '') FROM schema_migrations"
+        )
         try:
-            [(version, _)] = await self.execute(query, ())
+            [(version, read_only, _)] = await self.execute(query, ())
         except NotDoneError as error:
             if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
                 return 0
             raise
+        if read_only:
+            raise NotDoneError("the database is read-only")
         return version or 0
 
     async def close(self) -> None:

@@ -24,7 +24,7 @@ async def body(request: Request) -> dict[str, object]:
             raise RefusedError(413, f"the body is larger than {_BODY_BYTES_MAX} bytes")
     try:
         content = json.loads(data)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RefusedError(422, f"the body is not JSON: {error}") from None
     if not isinstance(content, dict):
         raise RefusedError(422, "the body is not a JSON object")

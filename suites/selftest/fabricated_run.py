@@ -75,7 +75,9 @@ def fabricate(outage: Outage, *, seed: int, load: Load, name: str, target: str) 
     answer[waiting], status[waiting] = Answer.OK, 201
     latency[waiting] = (back - due[waiting]) + rng.exponential(0.05, int(waiting.sum()))
     start = 5_000.0
-    return _history(rng, due + start, latency, kind, answer, status, outage, name, target, start, (injected, felt, back))
+    return _history(
+        rng, due + start, latency, kind, answer, status, outage, name, target, start, (injected, felt, back)
+    )
 
 
 def _history(rng, due, latency, kind, answer, status, outage, name, target, start, times):  # noqa: ANN001, ANN202
