@@ -6,7 +6,7 @@ pytest.register_assert_rewrite("fixtures")
 pytest_plugins = [
     "fixtures.sandbox",
     "fixtures.stacks",
-    "fixtures.workloads",
+    "fixtures.workloads.plugin",
     "fixtures.injection",
     "fixtures.scenario",
     "fixtures.evidence",
