@@ -122,9 +122,9 @@ class ValkeyCache:
             return None
         try:
             account = Account(*json.loads(text))
+            fresh = 0 <= time.time() - account.read_s <= self._ttl_s
         except (TypeError, ValueError):
             return None  # written by another version of this program
-        fresh = 0 <= time.time() - account.read_s <= self._ttl_s
         return account if fresh and account.id == number else None
 
     async def put(self, account: Account) -> None:

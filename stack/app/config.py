@@ -9,6 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
+
 
 class ConfigError(ValueError):
     """A variable of the environment is missing or cannot be used; the message says which, and what was expected."""
@@ -49,13 +52,13 @@ class Config:
         read = _Reader(os.environ if environment is None else environment)
         file = read.text("ABACUS_MAINTENANCE_FILE", "")
         return cls(
-            database_dsn=read.text("ABACUS_DATABASE_DSN"),
+            database_dsn=read.dsn("ABACUS_DATABASE_DSN"),
             sentinels=read.addresses("ABACUS_SENTINELS"),
             cache_name=read.text("ABACUS_CACHE_NAME", cls.cache_name),
             cache_ttl_s=read.number("ABACUS_CACHE_TTL_S", cls.cache_ttl_s),
-            cache_timeout_s=read.number("ABACUS_CACHE_TIMEOUT_S", cls.cache_timeout_s),
+            cache_timeout_s=read.number("ABACUS_CACHE_TIMEOUT_S", cls.cache_timeout_s, least=0.001),
             node=read.text("ABACUS_NODE", socket.gethostname()),
-            database_timeout_s=read.number("ABACUS_DATABASE_TIMEOUT_S", cls.database_timeout_s),
+            database_timeout_s=read.number("ABACUS_DATABASE_TIMEOUT_S", cls.database_timeout_s, least=0.001),
             pool_size=read.whole("ABACUS_POOL_SIZE", cls.pool_size, 1, 1000),
             drain_s=read.number("ABACUS_DRAIN_S", cls.drain_s),
             maintenance_file=Path(file) if file else None,
@@ -70,22 +73,31 @@ class _Reader:
 
     environment: Mapping[str, str]
 
-    def text(self, name: str, default: str | None = None) -> str:
-        value = self.environment.get(name, "").strip() or default
-        if value is None:
-            raise ConfigError(
-                f"{name} is not set; expected a PostgreSQL connection string such as 'host=db dbname=abacus'"
-            )
-        return value
+    def text(self, name: str, default: str) -> str:
+        return self.environment.get(name, "").strip() or default
 
-    def number(self, name: str, default: float) -> float:
+    def dsn(self, name: str) -> str:
+        text = self.text(name, "")
+        expected = "expected a PostgreSQL connection string such as 'host=lb,db port=5000,5432 dbname=abacus'"
+        if not text:
+            raise ConfigError(f"{name} is not set; {expected}")
+        try:
+            given = conninfo_to_dict(text)
+        except psycopg.Error as error:
+            raise ConfigError(f"{name} cannot be used: {str(error).strip()}; {expected}") from None
+        hosts, ports = (str(given.get(key, "")).count(",") + 1 for key in ("host", "port"))
+        if ports not in {1, hosts}:
+            raise ConfigError(f"{name} cannot be used: {hosts} hosts but {ports} ports; {expected}")
+        return text
+
+    def number(self, name: str, default: float, least: float = 0.0) -> float:
         text = self.text(name, str(default))
         try:
             value = float(text)
         except ValueError:
             value = math.nan
-        if not 0 <= value < math.inf:
-            raise ConfigError(f"{name} is {text!r}; expected seconds as a number from 0, such as {default}")
+        if not least <= value < math.inf:
+            raise ConfigError(f"{name} is {text!r}; expected seconds as a number from {least:g}, such as {default}")
         return value
 
     def whole(self, name: str, default: int, least: int, most: int) -> int:

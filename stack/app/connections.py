@@ -183,4 +183,7 @@ def _targets(dsn: str) -> list[dict[str, str]]:
     hosts = parameters.get("host", "").split(",")
     ports = parameters.get("port", "").split(",")
     ports = ports * len(hosts) if len(ports) == 1 else ports
-    return [parameters | {"host": host, "port": port} for host, port in zip(hosts, ports, strict=True)]
+    return [
+        {key: value for key, value in (parameters | {"host": host, "port": port}).items() if value}
+        for host, port in zip(hosts, ports, strict=True)
+    ]

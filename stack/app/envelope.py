@@ -73,7 +73,8 @@ class Envelope:
         self._metrics.requests.labels(route, outcome).inc()
         self._metrics.latency_s.labels(route).observe(took_s)
         if status >= 500 and route != "/api/ready":
-            _log.warning("%s %s: %d %s after %.3f s: %s", scope["method"], route, status, outcome, took_s, reason)
+            what = f"{scope['method']} {scope['path']}"
+            _log.warning("%s: %d %s after %.3f s: %s", what, status, outcome, took_s, reason)
 
 
 def error(
