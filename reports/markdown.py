@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from .headline import headline, lead
 from .summary import measured
-from .view import headline, lead
 from .wording import SIGNS, quantity
 
 if TYPE_CHECKING:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from html import escape
+from statistics import median
 from typing import TYPE_CHECKING, Any
 
 from .svg import Scale, box, broken_line, lanes, number, rule, step_area, text, ticks
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
 WIDTH_PX, LEFT_PX, RIGHT_PX = 1000.0, 52.0, 988.0
-LANE_PX, BRACKET_PX, RATES_PX, GAP_PX, LATENCY_PX, AXIS_PX = 16.0, 22.0, 150.0, 30.0, 92.0, 34.0
+LANE_PX, BRACKET_PX, TITLE_PX, RATES_PX, GAP_PX, LATENCY_PX, AXIS_PX = 16.0, 20.0, 18.0, 150.0, 30.0, 92.0, 34.0
 BEFORE_S, AFTER_S = 6.0, 10.0
 """What is drawn before the fault and after its last event, at least, where there is more; the rest of a long load is
 as it was and would only make the fault small."""
@@ -35,6 +36,7 @@ class Course:
 
     @property
     def middles(self) -> list[float]:
+        """The middle of each bin."""
         return [(a + b) / 2 for a, b in zip(self.edges[:-1], self.edges[1:], strict=True)]
 
 
@@ -69,20 +71,23 @@ def timeline_svg(timeline: Mapping[str, Any], *, key: str, rto_s: float | None, 
     x = Scale(drawn.low_s, drawn.high_s, LEFT_PX, RIGHT_PX)
     events = _events(drawn, rto_s, objective_s)
     placed = lanes([(x(at), label) for at, label, _ in events], LEFT_PX, RIGHT_PX)
-    top = LANE_PX * (max((lane for _, lane, _ in placed), default=-1) + 1) + (BRACKET_PX if rto_s is not None else 6)
+    lanes_end = LANE_PX * (max((lane for _, lane, _ in placed), default=-1) + 1)
+    top = lanes_end + TITLE_PX + (BRACKET_PX if rto_s is not None else 0)
     rates_end = top + RATES_PX
     latency_start = rates_end + GAP_PX
     bottom = latency_start + LATENCY_PX
-    parts = [_shades(drawn, x, rto_s, top, bottom, key)]
+    parts = [_shades(drawn, x, rto_s, lanes_end, bottom, key)]
     parts += _rates(drawn, x, top, rates_end)
     parts += _latency(drawn, x, latency_start, bottom)
     parts += _axis(drawn, x, bottom)
-    for (at, label, css), (text_x, lane, anchor) in zip(events, placed, strict=True):
-        baseline = LANE_PX * lane + 11.5
-        parts.append(rule(x(at), baseline - 9, x(at), bottom, f"mark {css}"))
-        parts.append(text(text_x, baseline, label, f"event {css}", anchor))
+    # All marks before all labels: a label has a halo, and so stays readable where another's mark passes through it.
+    for (at, _, css), (_, lane, _) in zip(events, placed, strict=True):
+        parts.append(rule(x(at), LANE_PX * lane + 2.5, x(at), bottom, f"mark {css}"))
+    for (_, label, css), (text_x, lane, anchor) in zip(events, placed, strict=True):
+        parts.append(text(text_x, LANE_PX * lane + 11.5, label, f"event {css}", anchor))
+    parts.append(text(LEFT_PX, top - 6, "writes a second, by what clients were told", "axis-title"))
     if rto_s is not None and drawn.faults and (felt := drawn.faults[0]["felt_s"]) is not None:
-        parts.append(_bracket(x(felt), x(felt + rto_s), top - 8, f"RTO {rto_s:.1f} s"))
+        parts.append(_bracket(x(felt), x(felt + rto_s), lanes_end + BRACKET_PX / 2 + 1, f"RTO {rto_s:.1f} s"))
     said = _said(timeline, rto_s)
     return (
         f'<svg viewBox="0 0 {WIDTH_PX:g} {number(bottom + AXIS_PX)}" role="img" class="timeline" '
@@ -111,10 +116,8 @@ def _events(drawn: Course, rto_s: float | None, objective_s: float | None) -> li
 def _shades(drawn: Course, x: Scale, rto_s: float | None, top: float, bottom: float, key: str) -> str:
     """The fault while it lasted, and in it the time until writes were served again."""
     hatch = escape(f"{key}-hatch")
-    parts = [
-        f'<defs><pattern id="{hatch}" width="7" height="7" patternUnits="userSpaceOnUse" '
-        f'patternTransform="rotate(45)"><path d="M0 0V7" class="hatch"/></pattern></defs>'
-    ]
+    pattern = f'<pattern id="{hatch}" width="7" height="7" patternUnits="userSpaceOnUse" patternTransform="rotate(45)">'
+    parts = [f'<defs>{pattern}<path d="M0 0V7" class="hatch"/></pattern></defs>']
     for fault in drawn.faults:
         end = fault["undone_s"] if fault["undone_s"] is not None else drawn.high_s
         parts.append(box(x(fault["injected_s"]), top, x(end), bottom, "fault"))
@@ -147,7 +150,6 @@ def _rates(drawn: Course, x: Scale, top: float, bottom: float) -> list[str]:
     for values, css in ((everything, "unknown"), (with_failed, "failed"), (acknowledged, "acknowledged")):
         if any(values):
             parts.append(f'<path d="{step_area(values, x, y, edges)}" class="area {css}"/>')
-    parts.append(text(LEFT_PX, top - 5, "writes a second, by what clients were told", "axis-title"))
     if peak > high:
         at = edges[everything.index(peak)]
         anchor = "start" if x(at) < RIGHT_PX - 90 else "end"
@@ -219,7 +221,7 @@ def spark_svg(timeline: Mapping[str, Any]) -> str:
     edges = part[1][::width]
     values = [sum(chunk) / len(chunk) for chunk in _chunks(drawn.rates["writes_acknowledged"][part[0]], width)]
     edges = [*edges[: len(values)], part[1][-1]]
-    y = Scale(0, max([*values, 1e-9]), 24, 2)
+    y = Scale(0, max(1.35 * median(values), 0.4 * max(values), 1e-9), 24, 1)  # a burst must not flatten the rest
     shades = "".join(
         box(x(f["injected_s"]), 0, x(drawn.high_s if f["undone_s"] is None else f["undone_s"]), 26, "outage")
         for f in drawn.faults
@@ -237,9 +239,9 @@ def _chunks(values: Sequence[float], size: int) -> list[Sequence[float]]:
 
 def strip_svg(values: Sequence[float], *, bound: float, objective: float | None, label: str) -> str:
     """The runs of a group as dots on one line, with the median, the bound that is judged and the objective."""
-    middle = (
-        sorted(values)[len(values) // 2] if len(values) % 2 else sum(sorted(values)[len(values) // 2 - 1 :][:2]) / 2
-    )
+    if not any((*values, bound, objective or 0)):
+        return ""  # all runs at zero: a sentence says it better
+    middle = median(values)
     x = Scale(0, max([*values, bound, objective or 0, 1e-9]) * 1.04, 8, 612)
     parts = [rule(8, 30, 612, 30, "base")]
     for tick in ticks(0, x.high, 8):

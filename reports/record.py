@@ -28,6 +28,8 @@ class DrillRecord:
     reason: str = ""
     measured: dict[str, Any] = field(default_factory=dict)
     verdicts: list[dict[str, Any]] = field(default_factory=list)
+    troubles: list[dict[str, Any]] = field(default_factory=list)
+    """What went wrong beside the verdicts: outcome and sentence."""
     timeline: dict[str, Any] = field(default_factory=dict)
     files: dict[str, dict[str, Any]] = field(default_factory=dict)
     """By path relative to the run: sha256 and bytes."""
@@ -125,6 +127,7 @@ def _take_drill(drill: DrillRecord, line: Line) -> None:
         drill.files |= data.get("files", {})
     elif line.kind == "drill_finished":
         drill.outcome, drill.reason = Outcome(data["outcome"]), data["reason"]
+        drill.troubles = data.get("troubles", [])
         drill.measured, drill.duration_s, drill.finished_at = data["measured"], data.get("duration_s"), line.at
     else:
         drill.notes.append(line)

@@ -1,4 +1,4 @@
-"""``summary.json``: what machines read of a run. Its form is ``summary.schema.json``; it changes only with ``schema``."""
+"""``summary.json``: what machines read of a run. Its form, ``summary.schema.json``, changes only with ``schema``."""
 
 from __future__ import annotations
 

@@ -4,18 +4,16 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from fixtures.drill import worst
 from fixtures.model import Outcome
 
 from . import wording
-from .controls import catalogue
+from .backdrop import controls, environment, zones
+from .headline import headline, lead, tiles
 from .plot import spark_svg, strip_svg, timeline_svg
 from .summary import measured, stack_name
-from .wording import measure_name, plain_number, quantity, title
+from .wording import measure_name, quantity, title
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from .record import DrillRecord, Record
 
 TABLE = ("rto_s", "unavailable_s", "rpo_writes", "acknowledged")
@@ -37,8 +35,8 @@ def view(record: Record) -> dict[str, Any]:
         "drills": drills,
         "idle": [drill for drill in drills if drill["outcome"] == Outcome.NOT_EXERCISED],
         "groups": [_group(group, record) for group in record.groups],
-        "controls": _controls(record),
-        "zones": _zones(record.stack.get("nodes") or []),
+        "controls": controls(record),
+        "zones": zones(record.stack.get("nodes") or []),
         "environment": environment(record),
     }
 
@@ -67,86 +65,6 @@ def _run(record: Record) -> dict[str, Any]:
     }
 
 
-def headline(record: Record) -> str:
-    """The run in one line, to stand after its outcome."""
-    outcomes = [drill.outcome for drill in record.drills.values()]
-    exercised = len(outcomes) - outcomes.count(Outcome.NOT_EXERCISED)
-    of = f"of {exercised} drill{'s' if exercised != 1 else ''}"
-    if record.problems:
-        return "The record was changed after it was written"
-    if record.outcome is Outcome.FAIL:
-        broken = outcomes.count(Outcome.FAIL)
-        return f"{broken} {of} broke a promise" if broken else "Repeated runs broke a promise together"
-    if record.outcome is Outcome.UNKNOWN:
-        unknown = outcomes.count(Outcome.UNKNOWN)
-        return f"{unknown} {of} could not be judged" if unknown else "The run could not be judged as a whole"
-    if record.outcome is Outcome.NOT_EXERCISED:
-        return "Nothing was exercised, so nothing was proven"
-    return f"All {exercised} drills kept their promises" if exercised != 1 else "The drill kept its promises"
-
-
-def lead(record: Record) -> str:
-    """What a person with half a minute should know beyond the headline."""
-    parts = []
-    slowest = _largest(record, "rto_s")
-    if slowest is not None:
-        limit = slowest.objectives.get("rto_s")
-        goal = "" if limit is None else f", objective {limit:g} s"
-        parts.append(
-            f"Slowest recovery: {quantity('rto_s', slowest.measured['rto_s'])} after {title(slowest.id).lower()}{goal}."
-        )
-    lost, acknowledged = _total(record, "rpo_writes"), _total(record, "acknowledged")
-    if acknowledged:
-        count = "No" if not lost else plain_number(lost)
-        parts.append(
-            f"{count} of {plain_number(acknowledged)} acknowledged writes {'were' if lost != 1 else 'was'} lost."
-        )
-    idle = sum(drill.outcome is Outcome.NOT_EXERCISED for drill in record.drills.values())
-    if idle:
-        parts.append(f"{idle} drill{'s were' if idle != 1 else ' was'} not exercised.")
-    return " ".join(parts)
-
-
-def tiles(record: Record) -> list[dict[str, Any]]:
-    """The numbers under the headline."""
-    outcomes = [drill.outcome for drill in record.drills.values()]
-    passed, total = outcomes.count(Outcome.PASS), len(outcomes)
-    found = [{"name": "Passed", "value": passed, "beside": f"of {total}", "bad": passed == 0}]
-    for outcome, name in (
-        (Outcome.FAIL, "Failed"),
-        (Outcome.UNKNOWN, "Unknown"),
-        (Outcome.NOT_EXERCISED, "Not exercised"),
-    ):
-        if count := outcomes.count(outcome):
-            found.append({"name": name, "value": count, "beside": "", "bad": outcome is Outcome.FAIL})
-    for name, label in (("rto_s", "Slowest recovery"), ("unavailable_s", "Longest without writes")):
-        drill = _largest(record, name)
-        if drill is not None:
-            limit = drill.objectives.get(name)
-            found.append(
-                {
-                    "name": label,
-                    "value": quantity(name, drill.measured[name]),
-                    "beside": "" if limit is None else f"of {limit:g} s",
-                    "bad": limit is not None and drill.measured[name] > limit,
-                }
-            )
-    lost, acknowledged = _total(record, "rpo_writes"), _total(record, "acknowledged")
-    if acknowledged:
-        beside = f"of {plain_number(acknowledged)}"
-        found.append({"name": "Lost writes", "value": plain_number(lost), "beside": beside, "bad": lost > 0})
-    return found
-
-
-def _largest(record: Record, name: str) -> DrillRecord | None:
-    known = [drill for drill in record.drills.values() if isinstance(drill.measured.get(name), int | float)]
-    return max(known, key=lambda drill: float(drill.measured[name]), default=None)
-
-
-def _total(record: Record, name: str) -> int:
-    return sum(int(measured(drill)[name] or 0) for drill in record.drills.values())
-
-
 # ------------------------------------------------------------------------------------------------ drills
 
 
@@ -160,7 +78,7 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "title": title(drill.id),
         "outcome": drill.outcome.value,
         "reason": drill.reason,
-        "reasons": [sentence for sentence in drill.reason.split("; ") if sentence],
+        "reasons": reasons(drill),
         "why": drill.plan.get("why", ""),
         "facts": _facts(drill),
         "spark": spark_svg(drill.timeline) if drill.timeline else "",
@@ -174,6 +92,13 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "files": drill.files,
         "bytes": f"{sum(file['bytes'] for file in drill.files.values()) / 1e6:.1f} MB",
     }
+
+
+def reasons(drill: DrillRecord) -> list[tuple[str, str]]:
+    """Why a drill is not PASS: the promise, or nothing where none was judged, and a sentence each."""
+    said = [(wording.sentence_name(v["check"]), v["sentence"]) for v in drill.verdicts if v["outcome"] != Outcome.PASS]
+    said += [("", trouble["sentence"]) for trouble in drill.troubles]
+    return said or ([("", drill.reason)] if drill.reason else [])
 
 
 def _timeline(drill: DrillRecord, key: str) -> str:
@@ -204,7 +129,7 @@ def _cell(drill: DrillRecord, name: str, numbers: dict[str, Any]) -> dict[str, A
     limit, value = drill.objectives.get(name), numbers[name]
     return {
         "value": quantity(name, value),
-        "target": "" if limit is None else f"of {quantity(name, limit)}",
+        "target": "" if limit is None else f"≤ {wording.limit(name, limit)}",
         "over": limit is not None and value is not None and value > limit,
     }
 
@@ -214,7 +139,7 @@ def _verdict(verdict: dict[str, Any]) -> dict[str, Any]:
         "outcome": verdict["outcome"],
         "name": wording.sentence_name(verdict["check"]),
         "sentence": verdict["sentence"],
-        "definition": verdict.get("definition", ""),
+        "definition": wording.definition(verdict.get("definition", ""), verdict["parameters"]),
         "numbers": [(measure_name(name), quantity(name, value)) for name, value in verdict["measured"].items()],
     }
 
@@ -225,7 +150,7 @@ def _objective(drill: DrillRecord, name: str, numbers: dict[str, Any]) -> dict[s
     share = None if value is None or limit == 0 else round(min(100.0, 100 * value / limit), 1)
     return {
         "name": wording.NAMES[name],
-        "target": f"≤ {quantity(name, drill.objectives[name])}",
+        "target": f"≤ {wording.limit(name, drill.objectives[name])}",
         "actual": quantity(name, value),
         "over": over,
         "share": share,
@@ -253,12 +178,13 @@ def _phases(fault: dict[str, Any], numbers: dict[str, Any]) -> list[dict[str, st
     ]
 
 
-# ------------------------------------------------------------------------------------------------ groups, controls
+# ------------------------------------------------------------------------------------------------ groups
 
 
 def _group(group: dict[str, Any], record: Record) -> dict[str, Any]:
     rows = []
-    for name, spread in group["measured"].items():
+    for name in (name for name in COLUMNS_OF_OBJECTIVES if name in group["measured"]):
+        spread = group["measured"][name]
         values = [v for d in group["drills"] if (v := record.drills[d].measured.get(name)) is not None]
         objective = group["objectives"].get(name)
         shown = {key: quantity(name, spread[key]) for key in ("median", "low", "high", "upper")}
@@ -267,7 +193,7 @@ def _group(group: dict[str, Any], record: Record) -> dict[str, Any]:
             {
                 "name": measure_name(name),
                 "strip": strip_svg(values, bound=spread["upper"], objective=objective, label=label),
-                "objective": "" if objective is None else quantity(name, objective),
+                "objective": "" if objective is None else wording.limit(name, objective),
                 "method": spread["method"][:1].upper() + spread["method"][1:],
                 "missing": spread["missing"],
                 "within": f"{spread['within']:.0%}",
@@ -281,82 +207,3 @@ def _group(group: dict[str, Any], record: Record) -> dict[str, Any]:
         "n": len(group["drills"]),
         "rows": rows,
     }
-
-
-def _controls(record: Record) -> list[dict[str, Any]]:
-    named: dict[str, list[DrillRecord]] = {}
-    for drill in record.drills.values():
-        for control in drill.controls:
-            named.setdefault(control, []).append(drill)
-    frameworks: dict[str, dict[str, Any]] = {}
-    for id_, control in catalogue().items():
-        if id_ not in named:
-            continue
-        framework = frameworks.setdefault(
-            control.framework,
-            {
-                "name": control.framework,
-                "version": control.version,
-                "as_of": control.as_of,
-                "source": control.source,
-                "original": control.original,
-                "controls": [],
-            },
-        )
-        framework["controls"].append({"id": id_, "title": control.title, "drills": _contributors(named[id_])})
-    return list(frameworks.values())
-
-
-def _contributors(drills: Iterable[DrillRecord]) -> list[dict[str, str]]:
-    """The drills behind a control, repeated runs of one scenario as one with its worst outcome."""
-    rows: dict[str, list[DrillRecord]] = {}
-    for drill in drills:
-        rows.setdefault(str(drill.plan.get("scenario") or drill.id), []).append(drill)
-    return [
-        {
-            "title": title(name) + (f" × {len(runs)}" if len(runs) > 1 else ""),
-            "anchor": "not-exercised" if runs[0].outcome is Outcome.NOT_EXERCISED else wording.anchor(runs[0].id),
-            "outcome": worst(run.outcome for run in runs).value,
-        }
-        for name, runs in rows.items()
-    ]
-
-
-# ------------------------------------------------------------------------------------------------ environment
-
-
-def _zones(nodes: Iterable[dict[str, Any]]) -> list[dict[str, str]]:
-    zones: dict[str, list[str]] = {}
-    for node in nodes:
-        zones.setdefault(node.get("zone") or "", []).append(str(node.get("name")))
-    return [
-        {"name": f"Zone {zone}" if zone else "Outside the zones", "nodes": ", ".join(names)}
-        for zone, names in sorted(zones.items(), key=lambda item: (item[0] == "", item[0]))
-    ]
-
-
-def environment(record: Record) -> list[tuple[str, str]]:
-    """What an assessor asks about a run besides its results; what nobody stated says so."""
-    started, suite, operator = record.started, record.started.get("suite") or {}, record.started.get("operator") or {}
-    changed = {True: " with uncommitted changes", False: "", None: " (changes unknown)"}[suite.get("dirty")]
-    pairs = [
-        ("Environment", str(record.stack.get("environment") or "not stated")),
-        ("Began, ended", f"{_at(record, 0)}, {_at(record, -1)}"),
-        ("Clock", f"{(started.get('clock') or {}).get('durations', '?')} for durations, UTC for dates"),
-        ("Seed", str(started.get("seed"))),
-        ("Suite", f"{suite.get('git_sha') or 'no git commit'}{changed}"),
-        ("Plan version", str(started.get("plan_version") or "not stated (ABACUS_PLAN_VERSION)")),
-        ("Operator", ", ".join(str(value) for value in operator.values() if value) or "not known"),
-        ("Approver", str(started.get("approver") or "not stated (ABACUS_APPROVER)")),
-        ("Command", "pytest " + " ".join(started.get("argv") or ())),
-        ("Machine", f"{started.get('platform')}, {(started.get('machine') or {}).get('cpus')} CPUs"),
-        ("Python", str(started.get("python"))),
-        ("Tools", ", ".join(f"{name} {version}" for name, version in (started.get("versions") or {}).items())),
-    ]
-    if record.stack.get("duration_s") is not None:
-        pairs.append(("Stack started in", quantity("duration_s", record.stack["duration_s"])))
-    return pairs + wording.flat(record.stack.get("facts") or {})
-
-
-def _at(record: Record, index: int) -> str:
-    return wording.when(record.lines[index].at) if record.lines else "never"

@@ -5,7 +5,9 @@ from __future__ import annotations
 import re
 from typing import Any
 
-SIGNS = {"PASS": "✓", "FAIL": "✕", "UNKNOWN": "?", "NOT EXERCISED": "–"}
+NOTHING = "\N{EN DASH}"
+"""Stands where there is no number."""
+SIGNS = {"PASS": "✓", "FAIL": "✕", "UNKNOWN": "?", "NOT EXERCISED": NOTHING}
 """Beside every colour stands a sign, for those who do not see the colour."""
 
 _UNITS = {"_s": " s", "_ms": " ms", "_bytes": " bytes", "_rate": ""}
@@ -22,16 +24,21 @@ NAMES = {
 def quantity(name: str, value: Any) -> str:
     """A measured number with the unit that ends its name; a dash where it was not measured."""
     if value is None:
-        return "–"
+        return NOTHING
     if isinstance(value, bool) or not isinstance(value, int | float):
         return str(value)
     unit = next((shown for suffix, shown in _UNITS.items() if re.search(f"{suffix}(_|$)", name)), "")
     return plain_number(value) + unit
 
 
+def limit(name: str, value: float | None) -> str:
+    """An objective, which somebody wrote as a short number."""
+    return NOTHING if value is None else quantity(name, value).replace(plain_number(value), f"{value:g}")
+
+
 def plain_number(value: float) -> str:
     """Thousands with thin spaces, seconds to what can be told apart."""
-    if isinstance(value, int) or float(value).is_integer() and abs(value) >= 10:
+    if isinstance(value, int) or (float(value).is_integer() and abs(value) >= 10):
         return f"{int(value):,}".replace(",", "\u202f")
     if value == 0:
         return "0"
@@ -43,13 +50,23 @@ def title(identity: str) -> str:
     """A drill's id as words: ``zone_outage-2`` is ``Zone outage (run 2)``."""
     match = re.fullmatch(r"(.*?)-(\d+)", identity)
     name, run = match.groups() if match else (identity, "")
-    words = name.removeprefix("test_").replace("_", " ").strip()
+    words = re.sub(r"\bapi\b", "API", name.removeprefix("test_").replace("_", " ").strip())
     return words[:1].upper() + words[1:] + (f" (run {run})" if run else "")
 
 
 def sentence_name(check: str) -> str:
     """A check's name as words."""
     return check.replace("_", " ").capitalize()
+
+
+def definition(docstring: str, parameters: dict[str, Any]) -> str:
+    """A check's promise with the numbers it was asked with in place of their names."""
+
+    def value(match: re.Match[str]) -> str:
+        name = match.group(1)
+        return limit(name, parameters[name]) if name in parameters else name
+
+    return re.sub(r"``(.+?)``", value, docstring)
 
 
 def measure_name(name: str) -> str:
