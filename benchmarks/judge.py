@@ -155,9 +155,8 @@ def main() -> None:
     found = [_in_own_process(rows, options.runs) for rows in sizes]
     write(f"all checks, median of {options.runs} runs\n")
     for rows, one in zip(sizes, found, strict=True):
-        history_mb, working_mb = one["history_bytes"] / 1e6, one["working_bytes"] / 1e6
-        sizes_mb = f"history {history_mb:7.0f} MB  working {working_mb:7.0f} MB"
-        write(f"{rows:>12,} operations  {one['seconds']:7.3f} s  {sizes_mb}\n")
+        memory = f"history {one['history_bytes'] / 1e6:7.0f} MB  working {one['working_bytes'] / 1e6:7.0f} MB"
+        write(f"{rows:>12,} operations  {one['seconds']:7.3f} s  {memory}\n")
     time_ratio, memory_ratio = (found[1][key] / found[0][key] for key in ("seconds", "working_bytes"))
     write(f"ratio of operations {sizes[1] / sizes[0]:.1f}: time {time_ratio:.1f}, working memory {memory_ratio:.1f}\n")
 

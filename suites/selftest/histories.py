@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 import numpy as np
 from numpy.typing import NDArray
 
-from fixtures.model import Answer, FaultWindow, History, Kind, Ledger, Operations, Place
+from fixtures import checks
+from fixtures.model import Answer, FaultWindow, History, Kind, Ledger, Objectives, Operations, Outcome, Place
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -134,8 +135,8 @@ class Story:
 def window(injected_s: float, undone_s: float | None, **changes: Any) -> FaultWindow:
     """A fault that was felt an eighth of a second later and healed a second after it was undone."""
     healed_s = None if undone_s is None else undone_s + 1.0
-    plain: dict[str, Any] = {"felt_s": injected_s + 0.125, "undone_s": undone_s, "healed_s": healed_s}
-    return FaultWindow(**({"name": "outage", "targets": ("node-a",), "injected_s": injected_s} | plain | changes))
+    plain = FaultWindow("outage", ("node-a",), injected_s, injected_s + 0.125, undone_s, healed_s)
+    return replace(plain, **changes)
 
 
 def drill(
@@ -167,3 +168,13 @@ def drill(
             told = Answer.FAILED if begin_s - 0.25 <= due_s < end_s else Answer.OK
             story.ops.append(ready(due_s, told))
     return story
+
+
+OBJECTIVES = Objectives(rto_s=10.0, unavailable_s=10.0, rpo_writes=0, stale_reads_s=1.0)
+"""What ``drill()`` meets with two seconds to spare."""
+
+
+def red(history: History) -> dict[str, Outcome]:
+    """The promised checks that do not pass, each with its outcome."""
+    verdicts = checks.promised(OBJECTIVES, history)
+    return {verdict.check: verdict.outcome for verdict in verdicts if verdict.outcome is not Outcome.PASS}

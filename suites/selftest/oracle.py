@@ -178,7 +178,7 @@ def unavailable_at_most(ops: Sequence[Op], faults: Sequence[FaultWindow], limit_
             return Outcome.UNKNOWN, {}
     met = [s for s in _silences(due) if any(_overlap(s, fault.injected_s, fault.healed_s) for fault in faults)]
     longest_s = max((b - a for a, b in met), default=0.0)
-    measured = {"unavailable_s": longest_s, "resolution_s": spacing_s}
+    measured: dict[str, float | int | None] = {"unavailable_s": longest_s, "resolution_s": spacing_s}
     if longest_s > limit_s:
         return Outcome.FAIL, measured
     answered_s = [op.done_s for op in due if op.answer == Answer.OK]
