@@ -1,0 +1,95 @@
+"""The table of planted defects, and the README's track record made from a run of it.
+
+``python -m suites.selftest.sabotage.track_record RESULTS`` writes the table between the README's markers; RESULTS is
+the directory in which ``test_sabotage.py`` left one JSON file a defect.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+README = Path(__file__).resolve().parents[3] / "README.md"
+BEGIN, END = "<!-- track record: begin -->", "<!-- track record: end -->"
+
+
+@dataclass(frozen=True)
+class Defect:
+    """One planted defect and exactly what must go red because of it."""
+
+    name: str
+    """A provider in ``stacks.py``, or ``good`` for a good stack under a bad load."""
+    says: str
+    """The defect, for the table."""
+    row: str
+    """The scenario that meets it: a row of ``scenarios/``, or of ``rows/`` here."""
+    red: frozenset[str]
+    """The checks that must not be PASS; every other check must be."""
+    since: str
+    """When it was first caught."""
+    telling: str
+    """The measured number that tells the story."""
+
+
+def _defect(name: str, says: str, row: str, red: str, telling: str, since: str = "2026-11-24") -> Defect:
+    return Defect(name, says, row, frozenset(red.split()), since, telling)
+
+
+DEFECTS = (
+    _defect("asynchronous", "asynchronous replication", "cut-then-kill", "no_lost_writes", "rpo_writes"),
+    _defect("kill_does_nothing", "a kill that does nothing", "api-kill", "fault_was_felt", "faults_felt"),
+    _defect("always_ready", "readiness that always says yes", "zone-loss", "ready_is_honest", "ready_while_unwritable"),
+    _defect(
+        "acknowledges_before_commit",
+        "an API that acknowledges before it commits",
+        "database-primary-kill",
+        "no_lost_writes",
+        "rpo_writes",
+    ),
+    _defect("applies_twice", "a transfer applied twice", "api-kill", "applied_once", "wrong_balances"),
+    _defect("makes_money", "a replay that creates money", "api-kill", "applied_once balances_conserved", "drift"),
+    _defect("stale_cache", "a cache that serves stale balances", "api-kill", "reads_never_stale_beyond", "stale_max_s"),
+    _defect("good", "a load that sends no writes", "no-writes", "load_was_enough", "before"),
+    _defect(
+        "one_database_zone",
+        "one zone holding both database members",
+        "zone-loss",
+        "unavailable_at_most recovered_within",
+        "unavailable_s",
+    ),
+    _defect(
+        "nobody_fences",
+        "an old primary that still accepts writes",
+        "zone-partition-inside",
+        "no_lost_writes no_split_brain",
+        "split_writes",
+    ),
+)
+
+
+def table(results: dict[str, dict[str, float]]) -> str:
+    """The Markdown table; ``results`` maps a defect's name to what was measured."""
+    lines = [
+        "| planted defect | drill | turned red, and nothing else | measured | caught since |",
+        "|---|---|---|---|---|",
+    ]
+    for defect in DEFECTS:
+        measured = results[defect.name].get(defect.telling)
+        number = f"{measured:g}" if isinstance(measured, int | float) else "-"
+        red = ", ".join(f"`{check}`" for check in sorted(defect.red))
+        lines.append(f"| {defect.says} | `{defect.row}` | {red} | `{defect.telling}` {number} | {defect.since} |")
+    return "\n".join(lines)
+
+
+def main(results: Path) -> None:
+    """Write the table of a run into the README."""
+    found = {path.stem: json.loads(path.read_text()) for path in results.glob("*.json")}
+    before, _, rest = README.read_text().partition(BEGIN)
+    _, _, after = rest.partition(END)
+    README.write_text(f"{before}{BEGIN}\n{table(found)}\n{END}{after}")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))

@@ -1,0 +1,45 @@
+"""A suite that has never been seen to fail is no evidence: each planted defect turns exactly its checks red."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from .drills import drill
+from .sabotage.track_record import BEGIN, DEFECTS, END, README, Defect
+
+ROWS = Path(__file__).parent / "sabotage" / "rows"
+RESULTS_VARIABLE = "ABACUS_TRACK_RECORD"
+"""A directory for what was measured, from which the README's table is made."""
+
+
+@pytest.mark.parametrize("defect", DEFECTS, ids=[defect.name for defect in DEFECTS])
+def test_defect_turns_exactly_its_checks_red(defect: Defect, tmp_path: Path) -> None:
+    options = [] if defect.name == "good" else ["--stack", f"suites.selftest.sabotage.stacks:{defect.name}"]
+    if (ROWS / f"{defect.row}.yaml").exists():
+        options += ["--scenarios", str(ROWS)]
+
+    ran = drill(defect.row, tmp_path, *options)
+
+    verdicts = {verdict["check"]: verdict for verdict in ran.records("verdict")}
+    red = {check for check, verdict in verdicts.items() if verdict["outcome"] != "PASS"}
+    assert red == defect.red, ran.output
+    assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output
+    measured = {name: number for verdict in verdicts.values() for name, number in verdict["measured"].items()}
+    assert defect.telling in measured
+    if RESULTS_VARIABLE in os.environ:
+        (Path(os.environ[RESULTS_VARIABLE]) / f"{defect.name}.json").write_text(json.dumps(measured))
+
+
+def test_the_track_record_lists_every_defect() -> None:
+    """The README's table is of today's defects; only its measured numbers may be older."""
+    table = README.read_text().partition(BEGIN)[2].partition(END)[0]
+    rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
+    assert len(rows) == len(DEFECTS)
+    for defect, row in zip(DEFECTS, rows, strict=True):
+        assert defect.says in row
+        assert f"`{defect.row}`" in row
+        assert all(f"`{check}`" in row for check in defect.red)
