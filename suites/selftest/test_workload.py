@@ -23,7 +23,7 @@ from fixtures.workloads.clients import Client, WorkloadError, client, start, sto
 from fixtures.workloads.drive import Patience, lag_ms, ledger
 from fixtures.workloads.planted import MODES, PlantedApi, planted_api
 from fixtures.workloads.reader import open_accounts
-from fixtures.workloads.settings import Settings
+from fixtures.workloads.settings import Settings, transfer_id
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -116,8 +116,6 @@ def test_no_write_is_ever_sent_again_silently(api: PlantedApi, misbehaved: tuple
     run = read_facts(directory)["settings"]["run"]
     sent = operations.number[(operations.kind == Kind.WRITE) | (operations.kind == Kind.REPLAY)]
     recorded = np.bincount(sent)
-    from fixtures.workloads.settings import transfer_id
-
     delivered = [api.deliveries[transfer_id(run, number)] for number in range(len(recorded))]
     assert all(d <= r for d, r in zip(delivered, recorded.tolist(), strict=True))
     assert sum(delivered) > 0.8 * len(sent)
@@ -193,6 +191,17 @@ def test_connections_that_the_server_closed_meanwhile_cost_no_unknown_answers(ap
     answers = np.bincount(history.operations.answer, minlength=3)
     assert answers[Answer.FAILED] == 0
     assert answers[Answer.UNKNOWN] <= 1  # one may have been under way at that very moment
+
+
+def test_nothing_is_sent_that_is_not_recorded(api: PlantedApi, tmp_path: Path) -> None:
+    before = api.requests
+    with ledger(api.url, Load(100, 100), tmp_path, seed=6, patience=QUICK, **LIMITS) as history:
+        api.mode = "drop"  # a client that tries again does so here
+        time.sleep(0.4)
+        api.mode = "answer"
+    assert history.operations is not None
+    asked_by_the_parent = 1 + 3 + len(history.ledgers["api"].number) // 10_000 + 1
+    assert api.requests - before <= len(history.operations.due_s) + asked_by_the_parent
 
 
 def test_inside_and_outside_clients_share_one_numbering(api: PlantedApi, tmp_path: Path) -> None:
@@ -309,7 +318,7 @@ def test_no_client_outlives_a_killed_parent(api: PlantedApi, tmp_path: Path) -> 
     parent = textwrap.dedent(f"""
         import time
         from fixtures.workloads.clients import client, start
-        from fixtures.workloads.settings import Settings
+        from fixtures.workloads.settings import Settings, transfer_id
         with client({made!r}) as one:
             start([one], steady_s=0.2, within_s=15)
             print("flows", flush=True)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fixtures.history import read_history
-from fixtures.model import FaultWindow, History, Load
+from fixtures.model import FaultWindow, History, Load, Objectives, Scenario
 from fixtures.workloads import plugin
 from fixtures.workloads.clients import WorkloadError
 from fixtures.workloads.drive import Patience
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
     from pathlib import Path
 
+FAULT: Any = SimpleNamespace(targets=lambda *_: ())
+SCENARIO = Scenario("partition", "", FAULT, Load(1, 1, 1), Objectives(1, 1, 1, 1), ())
 QUICK = Patience(steady_s=0.2, after_s=0.1)
 
 
@@ -49,7 +52,12 @@ def evidence(tmp_path: Path) -> FakeEvidence:
 @pytest.fixture
 def stack() -> Iterator[SimpleNamespace]:
     with planted_api() as api:
-        yield SimpleNamespace(name="fake", endpoint=lambda _: api.url)
+        yield SimpleNamespace(name="fake", endpoint=lambda _: api.url, status=lambda: None, nodes=())
+
+
+@pytest.fixture
+def tell() -> Callable[[str], None]:
+    return print
 
 
 load = plugin.load
@@ -75,7 +83,7 @@ def test_a_drill_gets_its_history_and_leaves_it_on_disk(load: Callable[..., Any]
     [
         (("leger",), {}, r"load\('leger'\): expected a Load, a Scenario or one of 'ledger'"),
         ((Load(1, 1, 1),), {}, "say where"),
-        ((Load(1, 1, 1),), {"inside_zone": "a"}, "'fake' cannot place clients inside a zone"),
+        ((SCENARIO,), {}, "'partition' has load.inside_writes_per_s, but its fault hits no zone"),
     ],
 )
 def test_a_load_that_cannot_be_made_says_why(
@@ -83,3 +91,18 @@ def test_a_load_that_cannot_be_made_says_why(
 ) -> None:
     with pytest.raises(WorkloadError, match=message), load(*arguments, **options):
         pass
+
+
+def test_clients_inside_a_stack_that_cannot_hold_them_are_not_exercised(load: Callable[..., Any]) -> None:
+    with (
+        pytest.raises(pytest.skip.Exception, match="not exercised: the stack 'fake' cannot place clients"),
+        load(Load(1, 1, 1), inside_zone="a"),
+    ):
+        pass
+
+
+def test_clients_inside_stand_in_the_zone_that_the_fault_hits(stack: SimpleNamespace) -> None:
+    stack.nodes = (SimpleNamespace(name="x", zone="b"), SimpleNamespace(name="y", zone="c"))
+    fault: Any = SimpleNamespace(targets=lambda *_: ("x",))
+    fake: Any = stack
+    assert plugin._zone_hit(replace(SCENARIO, fault=fault), fake) == "b"
