@@ -79,6 +79,8 @@ class Connections:
         self._connecting = asyncio.Lock()
         self._idle: list[Link] = []
         self._doubted_s = -1.0
+        self._reason = "the database cannot be reached"
+        """Why the last attempt to connect failed; all that wait for it are told the same."""
         self.in_use = 0
 
     async def take(self, deadline_s: float) -> Link:
@@ -141,7 +143,6 @@ class Connections:
         return True
 
     async def _connect(self, deadline_s: float) -> Link:
-        reason: BaseException | str = "no attempt was made in time, as others were waited for"
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left_s), self._connecting:
@@ -149,11 +150,11 @@ class Connections:
                         try:
                             return await self._connect_to(target)
                         except (psycopg.Error, OSError) as error:
-                            reason = error
+                            self._reason = f"the database cannot be reached: {error}".strip()
                     await asyncio.sleep(_RETRY_S)
             except TimeoutError:
                 break
-        raise NoConnectionError(f"the database cannot be reached: {reason}".strip())
+        raise NoConnectionError(self._reason)
 
     async def _connect_to(self, target: dict[str, str]) -> Link:
         try:

@@ -24,6 +24,10 @@ _PATIENCE_S = 10.0
 """How long a statement that nobody waits for any more may hold its connection."""
 
 
+_SENDING_SHARE = 0.25
+"""How much of its time a request must have left to be sent. Sent later, it would most likely end as unknown."""
+
+
 class RefusedError(Exception):
     """It was not done and never will be: the request contradicts the ledger."""
 
@@ -217,7 +221,7 @@ class PostgresLedger:
         """Run one statement, a transaction of its own; return its rows; raises ``NotDoneError``, ``UnknownError``."""
         deadline_s = time.monotonic() + self._timeout_s
         try:
-            link = await self.connections.take(deadline_s)
+            link = await self.connections.take(deadline_s - self._timeout_s * _SENDING_SHARE)
         except NoConnectionError as error:
             raise NotDoneError(str(error)) from error
         # In a task of its own, so that neither a time-out nor a cancelled request touches it: psycopg answers a

@@ -79,7 +79,7 @@ def test_entry_older_than_the_ttl_is_not_served_though_the_cache_kept_it(service
     read(service, 3)
     key = b"abacus:account:3"
     assert entries.keys() == [key]
-    assert 0 < entries.execute_command("PTTL", key) <= TTL_S * 1000
+    assert 0 < entries.execute_command("PTTL", key) <= TTL_S * 1000  # type: ignore[no-untyped-call]
     entries.persist(key)
     assert read(service, 3)[1] == "hit"
     time.sleep(TTL_S)

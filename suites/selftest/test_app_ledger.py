@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from itertools import count
+from pathlib import Path
 from uuid import UUID
 
 import psycopg
@@ -309,6 +311,17 @@ def test_killed_database_is_found_again_at_once(database: Postgres, service: Api
         until(lambda: service.transfer(new_id(), 74, 75).status == 201)
         assert time.monotonic() - back_s < 1.0
         assert service.get("/api/ready").status == 200
+
+
+def test_second_host_is_used_while_the_first_is_silent(database: Postgres, tmp_path: Path) -> None:
+    """A silent host costs its second once, not once a connection."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"host=127.0.0.1,127.0.0.1 port={silent.getsockname()[1]},{database.port}"
+        with api(f"{database.dsn} {hosts}", tmp_path / "api.log") as service:
+            began_s = time.monotonic()
+            answers = at_once(4, lambda i: service.transfer(new_id(), 82 + i, 90))
+            assert [answer.status for answer in answers] == [201] * 4
+            assert 0.9 < time.monotonic() - began_s < 1.5
 
 
 def test_idle_connections_that_died_cost_no_request(database: Postgres, service: Api) -> None:

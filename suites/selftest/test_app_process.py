@@ -50,6 +50,17 @@ def new_id() -> UUID:
     return UUID(int=(2 << 64) + next(_numbers))
 
 
+def logged(service: Api, request_id: str) -> dict[str, str]:
+    """The first log line of a request; it is written after the answer was sent."""
+    deadline_s = time.monotonic() + 5
+    while time.monotonic() < deadline_s:
+        for line in service.log.read_text().splitlines(keepends=True):
+            if line.endswith("\n") and (entry := json.loads(line)).get("request_id") == request_id:
+                return dict(entry)
+        time.sleep(0.01)
+    raise AssertionError(f"nothing was logged of request {request_id}")
+
+
 # ------------------------------------------------------------------------------------------------ configuration
 
 MINIMAL = {"ABACUS_DATABASE_DSN": "host=db"}
@@ -171,8 +182,7 @@ def test_request_id_is_taken_or_made_and_logged(service: Api, switch: Path) -> N
     finally:
         switch.unlink()
     assert answer.body["request_id"] == "find-me"
-    lines = map(json.loads, service.log.read_text().splitlines())
-    [line] = [line for line in lines if line.get("request_id") == "find-me"]
+    line = logged(service, "find-me")
     assert (line["level"], line["node"]) == ("warning", "api-test")
     assert line["message"].startswith("POST /api/transfers: 503 failed after")
 
