@@ -111,13 +111,12 @@ def _versions(source: Integers, target: Integers, stored: NDArray[np.bool_]) -> 
 
 def _size_bytes(history: History) -> int:
     records = [history.operations, *history.ledgers.values()]
-    return sum(
-        column.nbytes for record in records for column in vars(record).values() if isinstance(column, np.ndarray)
-    )
+    columns = [column for record in records for column in vars(record).values()]
+    return sum(column.nbytes for column in columns if isinstance(column, np.ndarray))
 
 
 def measure(rows: int, runs: int) -> dict[str, float]:
-    """Median seconds of all checks, the history's bytes, and the most that a check held beside it (tracked by numpy)."""
+    """Median seconds of all checks, the bytes of the history, and the most that the checks held beside it."""
     history = synthetic(rows)
     seconds = []
     for _ in range(runs):

@@ -168,14 +168,18 @@ def _overlap(silence: tuple[float, float], start_s: float, end_s: float | None) 
     return silence[1] > start_s and (end_s is None or silence[0] < end_s)
 
 
+def _a_fault_met_no_load(due: Sequence[Op], faults: Sequence[FaultWindow]) -> bool:
+    silences = _silences(due)
+    return any(not any(_overlap(s, fault.injected_s, fault.healed_s) for s in silences) for fault in faults)
+
+
 def unavailable_at_most(ops: Sequence[Op], faults: Sequence[FaultWindow], limit_s: float) -> Found:
     due = _due(ops)
     spacing_s = _spacing_s(due)
     if not spacing_s or not faults or limit_s < CHANCE * spacing_s:
         return Outcome.UNKNOWN, {}
-    for fault in faults:
-        if fault.injected_s > due[-1].due_s or (fault.healed_s is not None and fault.healed_s < due[0].due_s):
-            return Outcome.UNKNOWN, {}
+    if _a_fault_met_no_load(due, faults):
+        return Outcome.UNKNOWN, {}
     met = [s for s in _silences(due) if any(_overlap(s, fault.injected_s, fault.healed_s) for fault in faults)]
     longest_s = max((b - a for a, b in met), default=0.0)
     measured: dict[str, float | int | None] = {"unavailable_s": longest_s, "resolution_s": spacing_s}
@@ -203,10 +207,8 @@ def recovered_within(
     end_s = due[-1].due_s
     rtos_s = []
     faults = sorted(faults, key=lambda fault: fault.injected_s)
-    for fault in faults:
-        outside = fault.injected_s > end_s or (fault.healed_s is not None and fault.healed_s < due[0].due_s)
-        if fault.felt_s is None or outside:
-            return Outcome.UNKNOWN, {}
+    if any(fault.felt_s is None for fault in faults) or _a_fault_met_no_load(due, faults):
+        return Outcome.UNKNOWN, {}
     for fault in faults:
         felt_s = fault.felt_s or 0.0
         breaks = [

@@ -104,9 +104,13 @@ def _moved_twice(found: Ledger) -> Ledger:
 
 
 def _listed_twice(found: Ledger) -> Ledger:
-    columns = ("number", "source", "target", "amount")
+    twice = np.sort(np.append(np.arange(len(found.number)), 0))
     return replace(
-        found, **{name: np.repeat(getattr(found, name), [2] + [1] * (len(found.number) - 1)) for name in columns}
+        found,
+        number=found.number[twice],
+        source=found.source[twice],
+        target=found.target[twice],
+        amount=found.amount[twice],
     )
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from fixtures import checks
@@ -16,6 +16,8 @@ from fixtures.model import Answer, FaultWindow, History, Kind, Ledger, Outcome, 
 from . import oracle
 from .histories import Op, ledger, operations, read, ready, replay, write
 
+# A loaded machine is slow, not wrong.
+SEARCH = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 ANSWERS = st.sampled_from([Answer.OK, Answer.OK, Answer.FAILED, Answer.UNKNOWN])
 TIMES = st.integers(0, 40).map(lambda quarter: quarter / 4)
 DELAYS = st.integers(0, 12).map(lambda quarter: quarter / 4)
@@ -84,7 +86,7 @@ def faults(first_s: float, last_s: float) -> st.SearchStrategy[list[FaultWindow]
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@SEARCH
 def test_ledger_checks_agree_with_the_oracle(data: st.DataObject) -> None:
     ops = data.draw(transfers())
     database = data.draw(stores(ops))
@@ -99,13 +101,13 @@ def test_ledger_checks_agree_with_the_oracle(data: st.DataObject) -> None:
 
 
 @given(transfers())
-@settings(max_examples=150, deadline=None)
+@SEARCH
 def test_split_brain_agrees_with_the_oracle(ops: list[Op]) -> None:
     agrees(checks.no_split_brain(History([], operations(ops))), oracle.no_split_brain(ops))
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@SEARCH
 def test_stale_reads_agree_with_the_oracle(data: st.DataObject) -> None:
     ops = data.draw(transfers())
     accounts, versions = st.integers(0, 2), st.integers(0, 7)
@@ -143,7 +145,7 @@ def schedules(draw: st.DrawFn) -> list[Op]:
 
 
 @given(st.data())
-@settings(max_examples=200, deadline=None)
+@SEARCH
 def test_availability_agrees_with_the_oracle(data: st.DataObject) -> None:
     ops = data.draw(schedules())
     windows = data.draw(faults(0, max((op.due_s for op in ops), default=0) + 1))
@@ -160,7 +162,7 @@ def test_availability_agrees_with_the_oracle(data: st.DataObject) -> None:
 
 
 @given(st.data())
-@settings(max_examples=150, deadline=None)
+@SEARCH
 def test_readiness_agrees_with_the_oracle(data: st.DataObject) -> None:
     ops = data.draw(schedules())
     windows = data.draw(faults(0, max((op.due_s for op in ops), default=0) + 1))
