@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from .headline import headline, lead
 from .summary import measured
-from .wording import SIGNS, quantity
+from .wording import SIGNS, against
 
 if TYPE_CHECKING:
     from .record import DrillRecord, Record
@@ -35,11 +35,7 @@ def markdown(record: Record) -> str:
 
 def _row(drill: DrillRecord) -> str:
     numbers = measured(drill)
-    cells = [
-        quantity(name, numbers[name])
-        + ("" if drill.objectives.get(name) is None else f" of {quantity(name, drill.objectives[name])}")
-        for name in COLUMNS
-    ]
+    cells = [against(name, numbers[name], drill.objectives.get(name)) for name in COLUMNS]
     return f"| {SIGNS[drill.outcome.value]} {drill.outcome.value} | {_cell(drill.id)} | {' | '.join(cells)} |"
 
 

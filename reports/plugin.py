@@ -13,7 +13,7 @@ from .headline import headline
 from .markdown import markdown
 from .render import render
 from .summary import measured
-from .wording import SIGNS, limit, quantity
+from .wording import SIGNS, against
 
 if TYPE_CHECKING:
     from collections.abc import Generator
@@ -99,11 +99,7 @@ def _table(record: Record) -> list[str]:
 
 def _row(drill: DrillRecord) -> tuple[str, ...]:
     numbers = measured(drill)
-    cells = []
-    for name in COLUMNS:
-        value, allowed = numbers[name], drill.objectives.get(name)
-        shown = quantity(name, value)
-        cells.append(shown if value is None or allowed is None else f"{shown} of {limit(name, allowed)}")
+    cells = [against(name, numbers[name], drill.objectives.get(name)) for name in COLUMNS]
     return (f"{SIGNS[drill.outcome.value]} {drill.outcome.value}", drill.id, *cells)
 
 

@@ -36,6 +36,12 @@ def limit(name: str, value: float | None) -> str:
     return NOTHING if value is None else quantity(name, value).replace(plain_number(value), f"{value:g}")
 
 
+def against(name: str, value: Any, objective: float | None) -> str:
+    """What was measured beside what was allowed: ``20.5 s (≤ 30 s)``."""
+    allowed = "" if objective is None or value is None else f" (≤ {limit(name, objective)})"
+    return quantity(name, value) + allowed
+
+
 def plain_number(value: float) -> str:
     """Thousands with thin spaces, seconds to what can be told apart."""
     if isinstance(value, int) or (float(value).is_integer() and abs(value) >= 10):

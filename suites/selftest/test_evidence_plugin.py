@@ -1,0 +1,322 @@
+"""The plugin that keeps the record, run on made-up tests: what is written, what is red, what ends with code 4."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+import reports.plugin  # noqa: F401 - here, so that the inner sessions need not import all of it again and again
+from reports.record import read_record
+
+if TYPE_CHECKING:
+    from reports.record import Record
+
+pytest_plugins = ["pytester"]
+
+PLUGINS = ("-p", "fixtures.evidence", "-p", "reports.plugin", "-p", "no:locust", "-p", "no:cacheprovider")
+HEAD = """
+import pytest
+from fixtures.model import Load, Objectives, Outcome, Scenario, Verdict
+
+def verdict(outcome, **measured):
+    return Verdict("no_lost_writes", outcome, f"ended {outcome.value}", measured)
+"""
+SCENARIO = """
+ROW = Scenario("zone_outage", "why", None, Load(), Objectives(30.0, 32.0, 0, 1.0), ("SOC2:A1.2",))
+"""
+
+
+@pytest.fixture(autouse=True)
+def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No plugins but ours, and nobody's CI."""
+    monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")
+    for name in ("GITHUB_STEP_SUMMARY", "GITHUB_ACTOR", "ABACUS_APPROVER", "ABACUS_PLAN_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def run(pytester: pytest.Pytester, body: str, *arguments: str) -> pytest.RunResult:
+    pytester.makepyfile(HEAD + body)
+    return pytester.runpytest_inprocess(*PLUGINS, "--report-dir", "runs", *arguments, no_reraise_ctrlc=True)
+
+
+def record_of(pytester: pytest.Pytester) -> Record:
+    return read_record(pytester.path / "runs" / "latest")
+
+
+def outcomes(pytester: pytest.Pytester) -> dict[str, str]:
+    return {drill.id: drill.outcome.value for drill in record_of(pytester).drills.values()}
+
+
+def test_green_run_leaves_a_whole_record(pytester: pytest.Pytester) -> None:
+    result = run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.PASS, rto_s=1.5))", "--seed", "7")
+    assert result.ret == pytest.ExitCode.OK
+    latest = pytester.path / "runs" / "latest"
+    assert latest.is_symlink()
+    assert not latest.readlink().is_absolute()
+    names = {path.name for path in latest.iterdir()}
+    assert {"evidence.jsonl", "summary.json", "report.html", "report.md", "junit.xml", "SHA256SUMS"} <= names
+    record = record_of(pytester)
+    assert (record.outcome.value, record.problems, record.finished) == ("PASS", [], True)
+    assert record.started["seed"] == 7
+    assert [line.kind for line in record.lines] == [
+        "run_started", "drill_started", "verdict", "drill_finished", "run_finished",
+    ]  # fmt: skip
+    junit = (latest / "junit.xml").read_text()
+    assert '<property name="rto_s" value="1.5"' in junit
+    result.stdout.fnmatch_lines(["*✓ PASS*test_a*1.50 s*", "*PASS: The drill kept its promises", "report: *"])
+
+
+def test_session_without_drills_leaves_nothing(pytester: pytest.Pytester) -> None:
+    assert run(pytester, "def test_a(): pass\ndef test_b(evidence): pass", "-k", "test_a").ret == pytest.ExitCode.OK
+    assert run(pytester, "def test_b(evidence): pass", "--collect-only").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "runs").exists()
+
+
+ENDINGS = {
+    "failed": ("evidence.verify(verdict(Outcome.FAIL))", "FAIL", "no_lost_writes: ended FAIL"),
+    "unknown": ("evidence.verify(verdict(Outcome.UNKNOWN))", "UNKNOWN", "no_lost_writes: ended UNKNOWN"),
+    "both": (
+        "evidence.verify(verdict(Outcome.UNKNOWN), verdict(Outcome.FAIL))",
+        "FAIL",
+        "no_lost_writes: ended UNKNOWN; no_lost_writes: ended FAIL",
+    ),
+    "silent": ("pass", "UNKNOWN", "nothing was judged: the test never called evidence.verify"),
+    "skipped": ("pytest.skip('too hot today')", "UNKNOWN", "skipped: too hot today"),
+    "idle": ("pytest.skip('not exercised: no namespaces here')", "NOT EXERCISED", "no namespaces here"),
+    "crashed": ("evidence.verify(verdict(Outcome.PASS)); raise KeyError('x')", "UNKNOWN", "KeyError: 'x'"),
+    "asserted": ("evidence.verify(verdict(Outcome.PASS)); assert False, 'not back'", "FAIL", "not back"),
+    "told": ("raise type('E', (Exception,), {'outcome': Outcome.FAIL})('did not heal')", "FAIL", "did not heal"),
+}
+"""By drill: what its test does, the outcome, the reason."""
+
+
+def test_endings_are_told_apart(pytester: pytest.Pytester) -> None:
+    body = "".join(f"\ndef test_{name}(evidence):\n    {code}\n" for name, (code, _, _) in ENDINGS.items())
+    result = run(pytester, body)
+    drills = record_of(pytester).drills
+    for name, (_, outcome, reason) in ENDINGS.items():
+        drill = drills[f"test_{name}"]
+        assert (drill.outcome.value, drill.reason.partition("\n")[0]) == (outcome, reason), name
+        assert f"{outcome} test_{name}: {reason}" in result.stdout.str()
+
+
+@pytest.mark.parametrize("ending", ["unknown", "silent", "skipped", "idle"])
+def test_only_pass_is_green(pytester: pytest.Pytester, ending: str) -> None:
+    assert run(pytester, f"def test_a(evidence):\n    {ENDINGS[ending][0]}").ret == pytest.ExitCode.TESTS_FAILED
+
+
+def test_one_pass_beside_what_was_not_exercised_is_green(pytester: pytest.Pytester) -> None:
+    body = """
+def test_a(evidence): evidence.verify(verdict(Outcome.PASS))
+def test_b(evidence): pytest.skip("not exercised: no")
+"""
+    assert run(pytester, body).ret == pytest.ExitCode.OK
+    assert outcomes(pytester) == {"test_a": "PASS", "test_b": "NOT EXERCISED"}
+
+
+def test_failure_message_names_each_verdict_that_is_not_pass(pytester: pytest.Pytester) -> None:
+    body = (
+        "def test_a(evidence): evidence.verify(verdict(Outcome.PASS), verdict(Outcome.FAIL, rpo_writes=3, rpo_s=.25))"
+    )
+    result = run(pytester, body)
+    result.stdout.fnmatch_lines(["FAIL no_lost_writes: ended FAIL (measured rpo_writes 3, rpo_s 0.25)"])
+    result.stdout.no_fnmatch_line("*Traceback*")
+
+
+def test_trouble_in_setup_and_teardown_is_told(pytester: pytest.Pytester) -> None:
+    body = """
+@pytest.fixture
+def broken():
+    raise RuntimeError("the stack did not start")
+
+@pytest.fixture
+def unhealed():
+    yield
+    raise AssertionError("the stack did not heal")
+
+def test_a(broken, evidence): pass
+def test_b(unhealed, evidence): evidence.verify(verdict(Outcome.PASS))
+"""
+    assert run(pytester, body).ret == pytest.ExitCode.TESTS_FAILED
+    drills = record_of(pytester).drills
+    assert drills["test_a"].outcome.value == "UNKNOWN"
+    assert drills["test_a"].reason == "in setup: RuntimeError: the stack did not start"
+    assert drills["test_b"].outcome.value == "FAIL"
+    assert drills["test_b"].reason == "in teardown: the stack did not heal"
+
+
+@pytest.mark.parametrize(
+    ("event", "said"),
+    [("raise KeyboardInterrupt", "interrupted by Ctrl-C"), ("pytest.exit('the stack did not heal')", "the stack did")],
+)
+def test_stopped_run_shows_what_did_not_get_to_run(pytester: pytest.Pytester, event: str, said: str) -> None:
+    body = f"""
+def test_a(evidence): evidence.verify(verdict(Outcome.PASS))
+def test_b(evidence): {event}
+def test_c(evidence): pass
+"""
+    run(pytester, body)
+    record = record_of(pytester)
+    assert outcomes(pytester) == {"test_a": "PASS", "test_b": "UNKNOWN", "test_c": "UNKNOWN"}
+    assert f"the run was stopped before this drill ended ({said}" in record.drills["test_b"].reason
+    assert f"the run was stopped before this drill began ({said}" in record.drills["test_c"].reason
+    assert record.finished
+    assert record.stopped.startswith(said)
+
+
+def test_first_failure_with_x_leaves_the_rest_unknown(pytester: pytest.Pytester) -> None:
+    body = "def test_a(evidence): evidence.verify(verdict(Outcome.FAIL))\ndef test_b(evidence): pass"
+    run(pytester, body, "-x")
+    assert outcomes(pytester) == {"test_a": "FAIL", "test_b": "UNKNOWN"}
+    assert "stopping after 1 failures" in record_of(pytester).drills["test_b"].reason
+
+
+def test_success_criteria_stand_before_anything_runs(pytester: pytest.Pytester) -> None:
+    body = (
+        SCENARIO
+        + """
+@pytest.fixture
+def stack(record):
+    record("stack_started", name="made up", environment="embedded")
+
+@pytest.mark.control("ISO27001:A.8.14")
+@pytest.mark.parametrize("scenario", [ROW])
+def test_a(scenario, stack, evidence): evidence.verify(verdict(Outcome.PASS))
+"""
+    )
+    assert run(pytester, body).ret == pytest.ExitCode.OK
+    record = record_of(pytester)
+    kinds = [line.kind for line in record.lines]
+    assert kinds.index("drill_started") < kinds.index("stack_started") < kinds.index("verdict")
+    drill = record.drills["zone_outage"]
+    assert drill.objectives == {"rto_s": 30.0, "unavailable_s": 32.0, "rpo_writes": 0, "stale_reads_s": 1.0}
+    assert drill.controls == ["ISO27001:A.8.14", "SOC2:A1.2"]
+    assert record.stack["name"] == "made up"
+
+
+def test_repeated_runs_are_judged_together(pytester: pytest.Pytester) -> None:
+    body = (
+        SCENARIO
+        + """
+@pytest.mark.parametrize("repetition", range(1, 7))
+@pytest.mark.parametrize("scenario", [ROW])
+def test_a(scenario, repetition, evidence):
+    evidence.verify(verdict(Outcome.PASS, rto_s=26.0 + repetition))
+"""
+    )
+    assert run(pytester, body, "--repeat", "6").ret == pytest.ExitCode.TESTS_FAILED
+    record = record_of(pytester)
+    assert list(record.drills) == [f"zone_outage-{n}" for n in range(1, 7)]
+    (group,) = record.groups
+    assert group["outcome"] == "FAIL"
+    assert (group["measured"]["rto_s"]["median"], group["measured"]["rto_s"]["upper"]) == (29.5, 32.0)
+
+
+def test_two_tests_of_one_row_keep_their_histories_apart(pytester: pytest.Pytester) -> None:
+    body = (
+        SCENARIO
+        + """
+row = pytest.mark.parametrize("scenario", [ROW])
+@row
+def test_a(scenario, evidence): evidence.verify(verdict(Outcome.PASS))
+@row
+def test_b(scenario, evidence):
+    (evidence.directory / "raw").write_text("x")
+    evidence.verify(verdict(Outcome.PASS))
+"""
+    )
+    assert run(pytester, body).ret == pytest.ExitCode.OK
+    record = record_of(pytester)
+    assert list(record.drills) == ["zone_outage", "zone_outage.test_b"]
+    assert list(record.drills["zone_outage.test_b"].files) == ["history/zone_outage.test_b/raw"]
+    assert not (record.directory / "history" / "zone_outage").exists()
+
+
+def test_drill_seeds_depend_on_the_session_seed_and_the_drill_alone(pytester: pytest.Pytester) -> None:
+    body = """
+def test_a(evidence): evidence.record("seed", value=evidence.seed); evidence.verify(verdict(Outcome.PASS))
+def test_b(evidence): evidence.record("seed", value=evidence.seed); evidence.verify(verdict(Outcome.PASS))
+"""
+
+    def seeds(*arguments: str) -> dict[str, Any]:
+        run(pytester, body, *arguments)
+        return {name: drill.notes[0].data["value"] for name, drill in record_of(pytester).drills.items()}
+
+    both = seeds("--seed", "3")
+    assert both["test_a"] != both["test_b"]
+    assert seeds("--seed", "3", "-k", "test_b") == {"test_b": both["test_b"]}
+    assert seeds("--seed", "4")["test_a"] != both["test_a"]
+
+
+def test_report_directory_that_is_a_file_ends_with_code_4(pytester: pytest.Pytester) -> None:
+    pytester.path.joinpath("taken").write_text("")
+    result = run(pytester, "def test_a(evidence): pass", "--report-dir", "taken/runs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    result.stderr.fnmatch_lines(["ERROR: --report-dir *taken/runs: *taken is a file, expected a directory; choose*"])
+
+
+def test_report_directory_that_cannot_be_made_ends_with_code_4(pytester: pytest.Pytester) -> None:
+    # /proc refuses even root, which os.access does not know.
+    result = run(pytester, "def test_a(evidence): pass", "--report-dir", "/proc/runs")
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    assert "/proc" in result.stderr.str()
+    assert "--report-dir" in result.stderr.str()
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        '@pytest.mark.control("SOC2:A1.9")\ndef test_a(): pass',
+        SCENARIO.replace("SOC2:A1.2", "SOC2:A1.9")
+        + '@pytest.mark.parametrize("scenario", [ROW])\ndef test_a(scenario): pass',
+    ],
+)
+def test_unknown_control_ends_with_code_4(pytester: pytest.Pytester, body: str) -> None:
+    result = run(pytester, body)
+    assert result.ret == pytest.ExitCode.USAGE_ERROR
+    said = result.stderr.str()
+    assert "test_unknown_control_ends_with_code_4.py::test_a" in said
+    assert "'SOC2:A1.9' is not in reports/controls.yaml; did you mean" in said
+    assert "SOC2:A1.2" in said
+
+
+def test_repeat_below_one_ends_with_code_4(pytester: pytest.Pytester) -> None:
+    assert run(pytester, "def test_a(evidence): pass", "--repeat", "0").ret == pytest.ExitCode.USAGE_ERROR
+
+
+def test_users_own_junit_path_is_kept(pytester: pytest.Pytester) -> None:
+    run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.PASS))", "--junitxml", "mine.xml")
+    assert (pytester.path / "mine.xml").is_file()
+    assert not (pytester.path / "runs" / "latest" / "junit.xml").exists()
+
+
+def test_markdown_goes_to_the_ci_summary(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = pytester.path / "summary.md"
+    page.write_text("before\n")
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(page))
+    run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.FAIL))")
+    text = page.read_text()
+    assert text.startswith("before\n## FAIL: 1 of 1 drill broke a promise")
+    assert "no\\_lost\\_writes: ended FAIL" in text
+    assert record_of(pytester).head in text
+
+
+def test_people_and_plan_come_from_the_environment(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABACUS_APPROVER", "A. Reviewer")
+    monkeypatch.setenv("ABACUS_PLAN_VERSION", "2026-10")
+    monkeypatch.setenv("GITHUB_ACTOR", "octo")
+    run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.PASS))")
+    started = record_of(pytester).started
+    assert (started["approver"], started["plan_version"]) == ("A. Reviewer", "2026-10")
+    assert started["operator"]["ci_actor"] == "octo"
+    assert started["operator"]["user"]
+    assert json.loads((pytester.path / "runs" / "latest" / "summary.json").read_text())["seed"] == started["seed"]
+
+
+def test_runs_side_by_side_have_their_own_directories(pytester: pytest.Pytester) -> None:
+    for _ in range(2):
+        run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.PASS))")
+    directories = [path for path in (pytester.path / "runs").iterdir() if not path.is_symlink()]
+    assert len(directories) == 2
