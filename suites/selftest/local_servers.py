@@ -9,8 +9,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
@@ -224,3 +226,23 @@ def api(dsn: str, log: Path, **environment: object) -> Iterator[Api]:
     finally:
         process.kill()
         process.wait()
+
+
+def at_once(times: int, ask: Callable[[int], Answer]) -> list[Answer]:
+    """The same moment, as far as threads can."""
+    start = threading.Barrier(times)
+
+    def go(number: int) -> Answer:
+        start.wait()
+        return ask(number)
+
+    with ThreadPoolExecutor(times) as pool:
+        return list(pool.map(go, range(times)))
+
+
+def until(question: Callable[[], bool], within_s: float = 5.0) -> None:
+    """Return when the answer is yes."""
+    deadline_s = time.monotonic() + within_s
+    while not question():
+        assert time.monotonic() < deadline_s, f"still not so after {within_s} s"
+        time.sleep(0.02)

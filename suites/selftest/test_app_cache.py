@@ -6,14 +6,14 @@ import json
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import count
 from uuid import UUID
 
 import pytest
 import valkey
 
-from suites.selftest.local_servers import Api, Cache, api, cache, free_port, postgres
+from suites.selftest.local_servers import Api, Cache, api, cache, free_port, postgres, until
 
 TTL_S = 1.0
 
@@ -46,13 +46,6 @@ def entries(store: Cache) -> Iterator[valkey.Valkey]:
     with valkey.Valkey(port=store.valkey_port) as client:
         client.flushall()
         yield client
-
-
-def until(question: Callable[[], bool], within_s: float = 5.0) -> None:
-    deadline_s = time.monotonic() + within_s
-    while not question():
-        assert time.monotonic() < deadline_s, f"still not so after {within_s} s"
-        time.sleep(0.02)
 
 
 def move(service: Api, source: int, target: int) -> float:
