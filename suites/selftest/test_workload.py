@@ -183,14 +183,18 @@ def test_the_fresh_reader_finds_all_that_was_acknowledged(misbehaved: tuple[Oper
 
 
 def test_connections_that_the_server_closed_meanwhile_cost_no_unknown_answers(api: PlantedApi, tmp_path: Path) -> None:
+    closings = 8
     with ledger(api.url, Load(50, 0), tmp_path, seed=4, patience=QUICK) as history:
-        for _ in range(5):
+        before = api.connections
+        for _ in range(closings):
             api.close_idle_connections()
-            time.sleep(0.15)
+            time.sleep(0.1)
+        assert api.connections - before >= closings / 2  # there was something to close
     assert history.operations is not None
     answers = np.bincount(history.operations.answer, minlength=3)
     assert answers[Answer.FAILED] == 0
-    assert answers[Answer.UNKNOWN] <= 1  # one may have been under way at that very moment
+    # Each closing would cost one. Some may: a request can be on its way to the server while it closes.
+    assert answers[Answer.UNKNOWN] <= closings / 4
 
 
 def test_nothing_is_sent_that_is_not_recorded(api: PlantedApi, tmp_path: Path) -> None:
