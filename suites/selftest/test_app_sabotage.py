@@ -12,7 +12,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from suites.selftest.local_servers import Api, Postgres, api, cache, free_port, postgres
+from suites.selftest.local_servers import Api, Postgres, api, free_port, postgres, valkey_cache
 
 _numbers = count()
 
@@ -73,7 +73,7 @@ def test_applies_twice_moves_money_on_a_replay(serve: Serve) -> None:
 
 def test_stale_cache_serves_the_old_balance_for_ever(serve: Serve, tmp_path: Path) -> None:
     with (
-        cache(tmp_path) as store,
+        valkey_cache(tmp_path) as store,
         serve("stale_cache", ABACUS_SENTINELS=store.sentinel, ABACUS_CACHE_TTL_S=0.1) as service,
     ):
         while service.get("/api/accounts/6").headers["X-Cache"] != "hit":
