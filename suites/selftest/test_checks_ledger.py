@@ -177,6 +177,20 @@ def test_a_transfer_of_accounts_outside_the_load_is_found() -> None:
     assert (verdict.outcome, verdict.measured["altered"]) == (FAIL, 1)
 
 
+def test_a_transfer_from_an_account_to_itself_touches_it_once() -> None:
+    story = drill()
+    story.ops.append(write(2048, 20.0, source=0, target=0, timeline=2))
+    story.stored.append(story.ops[-1])
+    assert checks.applied_once(story.history()).measured["wrong_versions"] == 1  # the builder counts it twice
+
+    def touched_once(found: Ledger) -> Ledger:
+        found.version[0] -= 1
+        return found
+
+    story.bend_database = story.bend_api = touched_once
+    assert checks.applied_once(story.history()).outcome is PASS
+
+
 # ------------------------------------------------------------------------------------------------ balances
 
 
