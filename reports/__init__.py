@@ -1,3 +1,3 @@
-"""Reports, rendered from a run's evidence alone. ``python -m reports render|verify RUN``; as a pytest plugin: ``reports``."""
+"""Reports, rendered from a run's evidence alone: ``python -m reports render|verify RUN``. Also the plugin's name."""
 
 pytest_plugins = ["reports.plugin"]

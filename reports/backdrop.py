@@ -49,7 +49,7 @@ def _contributors(drills: Iterable[DrillRecord]) -> list[dict[str, str]]:
         rows.setdefault(str(drill.plan.get("scenario") or drill.id), []).append(drill)
     return [
         {
-            "title": title(name) + (f" ({len(runs)} runs)" if len(runs) > 1 else ""),
+            "title": title(runs[0].id if len(runs) == 1 else name) + (f" ({len(runs)} runs)" if len(runs) > 1 else ""),
             "anchor": "not-exercised" if runs[0].outcome is Outcome.NOT_EXERCISED else wording.anchor(runs[0].id),
             "outcome": worst(run.outcome for run in runs).value,
         }
@@ -86,8 +86,8 @@ def environment(record: Record) -> list[tuple[str, str]]:
         ("Python", str(started.get("python"))),
         ("Tools", ", ".join(f"{name} {version}" for name, version in (started.get("versions") or {}).items())),
     ]
-    if record.stack.get("duration_s") is not None:
-        pairs.append(("Stack started in", quantity("duration_s", record.stack["duration_s"])))
+    if record.stack.get("start_s") is not None:
+        pairs.append(("Stack started in", quantity("start_s", record.stack["start_s"])))
     return pairs + wording.flat(record.stack.get("facts") or {})
 
 

@@ -29,7 +29,9 @@ def markdown(record: Record) -> str:
     lines += [f"> {_cell(problem)}" for problem in record.problems]
     if record.stopped:
         lines += [f"The run ended early: {_cell(record.stopped)}", ""]
-    lines.append(f"Seed {record.started.get('seed')}. Run `{record.name}`, last hash of its record: `{record.head}`")
+    lines.append(
+        f"Seed {record.started.get('seed')}. Run {_cell(record.name)}, last hash of its record: `{record.head}`"
+    )
     return "\n".join(lines) + "\n"
 
 

@@ -70,7 +70,7 @@ def measured(drill: DrillRecord) -> dict[str, Any]:
 
 def stack_name(record: Record) -> str | None:
     """The stack's own name, or what was asked for where it never came up."""
-    name = record.stack.get("name") or record.started.get("stack")
+    name = record.stack.get("stack") or record.started.get("stack")
     return None if name is None else str(name)
 
 

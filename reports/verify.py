@@ -6,6 +6,7 @@ stands there, what was found.
 
 from __future__ import annotations
 
+import hashlib
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -66,8 +67,6 @@ def _files(directory: Path, drill: DrillRecord) -> list[str]:
 
 
 def _digest(path: Path) -> str:
-    import hashlib
-
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
@@ -86,14 +85,14 @@ def _judged_again(directory: Path, drill: DrillRecord) -> tuple[list[str], int]:
         return [], 0
     try:
         history = read_history(directory / "history" / drill.id)
-    except (OSError, ValueError) as error:
-        return [f"drill {drill.id}: its history cannot be read: {error}"], 0
+        course = canonical(plain(timeline(history)))
+    except (OSError, ValueError, LookupError, TypeError) as error:  # all that a damaged file can lead to
+        return [f"history/{drill.id}: cannot be read: {type(error).__name__}: {error}"], 0
     problems = []
     for verdict in drill.verdicts:
         problems += _compare(f"drill {drill.id}, verdict {verdict['check']}", _again(verdict, history), verdict)
-    course = plain(timeline(history))
     told = {key: value for key, value in drill.timeline.items() if key != "drill"}
-    if canonical(course) != canonical(told):
+    if course != canonical(told):
         problems.append(f"drill {drill.id}: the recorded timeline is not that of its history")
     return problems, len(drill.verdicts)
 

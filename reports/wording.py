@@ -53,10 +53,10 @@ def plain_number(value: float) -> str:
 
 
 def title(identity: str) -> str:
-    """A drill's id as words: ``zone_outage-2`` is ``Zone outage (run 2)``."""
+    """A drill's id as words: ``zone-loss-2`` is ``Zone loss (run 2)``."""
     match = re.fullmatch(r"(.*?)-(\d+)", identity)
     name, run = match.groups() if match else (identity, "")
-    words = re.sub(r"\bapi\b", "API", name.removeprefix("test_").replace("_", " ").strip())
+    words = re.sub(r"\bapi\b", "API", name.removeprefix("test_").replace("_", " ").replace("-", " ").strip())
     return words[:1].upper() + words[1:] + (f" (run {run})" if run else "")
 
 

@@ -193,7 +193,7 @@ def write_run(report_directory: Path, *, seed: int = 7, writes_per_s: float = 20
     ]
     facts = {"postgresql": "18.6", "patroni": {"ttl_s": 20, "synchronous_mode_strict": True}, "valkey": "9.1.2"}
     run.record(
-        "stack_started", name="embedded", environment="embedded", nodes=nodes, facts=facts, duration_s=6.62,
+        "stack_started", stack="embedded", environment="embedded", nodes=nodes, facts=facts, start_s=6.62,
     )  # fmt: skip
     for number, (drill, outage) in enumerate(drills):
         _run_drill(run, drill, outage, seed + number)

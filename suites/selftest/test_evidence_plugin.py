@@ -179,7 +179,7 @@ def test_success_criteria_stand_before_anything_runs(pytester: pytest.Pytester) 
         + """
 @pytest.fixture
 def stack(record):
-    record("stack_started", name="made up", environment="embedded")
+    record("stack_started", stack="made up", environment="embedded")
 
 @pytest.mark.control("ISO27001:A.8.14")
 @pytest.mark.parametrize("scenario", [ROW])
@@ -193,7 +193,7 @@ def test_a(scenario, stack, evidence): evidence.verify(verdict(Outcome.PASS))
     drill = record.drills["zone_outage"]
     assert drill.objectives == {"rto_s": 30.0, "unavailable_s": 32.0, "rpo_writes": 0, "stale_reads_s": 1.0}
     assert drill.controls == ["ISO27001:A.8.14", "SOC2:A1.2"]
-    assert record.stack["name"] == "made up"
+    assert record.stack["stack"] == "made up"
 
 
 def test_repeated_runs_are_judged_together(pytester: pytest.Pytester) -> None:
