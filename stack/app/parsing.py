@@ -58,6 +58,13 @@ def opening(content: Mapping[str, object]) -> tuple[int, int, int]:
     )
 
 
+def account(text: str) -> int:
+    """The last part of ``/api/accounts/{id}``. What cannot be an id is an account that does not exist."""
+    if not (text.isascii() and text.isdecimal() and len(text) < 20 and int(text) <= _BIGINT_MAX):
+        raise RefusedError(404, f"there is no account {text[:40]}")
+    return int(text)
+
+
 def account_range(query: Mapping[str, str]) -> tuple[int, int]:
     """The query of ``GET /api/accounts``: first, count."""
     return _range(_number(query, "first"), _number(query, "count"))

@@ -37,6 +37,12 @@ def _defect(name: str, says: str, row: str, red: str, telling: str, since: str =
     return Defect(name, says, row, frozenset(red.split()), since, telling)
 
 
+_NEEDS_WRITES = (
+    "no_lost_writes applied_once balances_conserved unavailable_at_most recovered_within no_split_brain "
+    "reads_never_stale_beyond ready_is_honest"
+)
+"""Nothing that is said of writes may pass where there were none."""
+
 DEFECTS = (
     _defect("asynchronous", "asynchronous replication", "cut-then-kill", "no_lost_writes", "rpo_writes"),
     _defect("kill_does_nothing", "a kill that does nothing", "api-kill", "fault_was_felt", "faults_felt"),
@@ -51,7 +57,7 @@ DEFECTS = (
     _defect("applies_twice", "a transfer applied twice", "api-kill", "applied_once", "wrong_balances"),
     _defect("makes_money", "a replay that creates money", "api-kill", "applied_once balances_conserved", "drift"),
     _defect("stale_cache", "a cache that serves stale balances", "api-kill", "reads_never_stale_beyond", "stale_max_s"),
-    _defect("good", "a load that sends no writes", "no-writes", "load_was_enough", "before"),
+    _defect("good", "a load that sends no writes", "no-writes", f"load_was_enough {_NEEDS_WRITES}", "before"),
     _defect(
         "one_database_zone",
         "one zone holding both database members",
