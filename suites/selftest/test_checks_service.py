@@ -164,6 +164,20 @@ def test_of_two_faults_the_slower_recovery_counts() -> None:
     assert recovered(story).outcome is UNKNOWN
 
 
+def test_a_run_without_an_acknowledgement_is_no_recovery_even_if_all_errors_are_allowed() -> None:
+    story = drill(outage=(24.0, 40.0))
+    story.faults = [window(24.0, None)]
+    verdict = checks.recovered_within(story.history(), limit_s=2.0, error_rate=1.0)
+    assert (verdict.outcome, verdict.measured["rto_s"]) == (FAIL, None)
+
+
+def test_a_run_in_which_hardly_anything_was_due_is_no_recovery() -> None:
+    story = drill()
+    story.ops = [op for op in story.ops if not outside(16.0 + 1 / 32, 16.0 + 9 / 32, op)]
+    verdict = checks.recovered_within(story.history(), limit_s=10.0, window_s=0.34375)
+    assert verdict.measured["rto_s"] == 16.0 + 9 / 32 + LATENCY_S - 8.125
+
+
 # ------------------------------------------------------------------------------------------------ readiness
 
 
