@@ -6,7 +6,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,9 +34,9 @@ class Ran:
         return [record["data"] for line in lines if (record := json.loads(line))["kind"] == kind]
 
 
-def command(row: str, reports: Path, *options: str) -> list[str]:
-    """The command line of one drill."""
-    return [sys.executable, "-m", "pytest", f"{TEST}[{row}]", "--report-dir", str(reports), *options]
+def command(rows: Sequence[str], reports: Path, *options: str) -> list[str]:
+    """The command line of a run of some rows."""
+    return [sys.executable, "-m", "pytest", *(f"{TEST}[{row}]" for row in rows), "--report-dir", str(reports), *options]
 
 
 def environment() -> dict[str, str]:
@@ -44,10 +44,17 @@ def environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(("ABACUS_", "GITHUB_", "PYTEST_"))}
 
 
-def drill(row: str, reports: Path, *options: str, within: float = 240.0) -> Ran:
-    """Run one drill to its end."""
+def drill(
+    rows: Sequence[str],
+    reports: Path,
+    *options: str,
+    within: float = 240.0,
+    prefix: Sequence[str] = (),
+    preexec: Callable[[], None] | None = None,
+) -> Ran:
+    """Run some rows to their end; ``prefix`` and ``preexec`` take away from the process what it must do without."""
     result = subprocess.run(
-        command(row, reports, *options),
+        [*prefix, *command(rows, reports, *options)],
         cwd=REPOSITORY,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -55,5 +62,6 @@ def drill(row: str, reports: Path, *options: str, within: float = 240.0) -> Ran:
         text=True,
         timeout=within,
         check=False,
+        preexec_fn=preexec,
     )
     return Ran(result.returncode, result.stdout, reports)

@@ -1,0 +1,102 @@
+"""Whenever and however a run ends, nothing of it is left: no process, no directory, no journal, no interface."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .drills import REPOSITORY, command, environment
+
+MARK = "DRILLS_LEAK_MARK"
+GONE_WITHIN_S = 15.0
+"""The kernel ends a namespace in well under a second; the warden and the removal of 1 GB take a few."""
+
+
+def _marked(mark: str, state: Path) -> list[str]:
+    """What is alive of the run that carries the mark: by environment, or by working directory (PostgreSQL)."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            of_it = process.environ().get(MARK) == mark or process.cwd().startswith(str(state))
+            if of_it and process.status() != psutil.STATUS_ZOMBIE:
+                found.append(f"{process.pid} {' '.join(process.cmdline())[:120]}")
+        except psutil.Error:
+            continue
+    return found
+
+
+def _interfaces() -> set[str]:
+    return {path.name for path in Path("/sys/class/net").iterdir()}
+
+
+def _runners(first: subprocess.Popen[bytes]) -> list[psutil.Process]:
+    """The processes that make up the runner: outer pytest, the gate, the first inside, inner pytest."""
+    everyone = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
+    return [process for process in everyone if "pytest" in process.cmdline()]
+
+
+def _start(tmp_path: Path, mark: str, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
+    state = tmp_path / "state"
+    state.mkdir()
+    process = subprocess.Popen(
+        command(["zone-loss"], tmp_path / "reports", *options),
+        cwd=REPOSITORY,
+        env=environment() | {MARK: mark, "ABACUS_STATE_DIRECTORY": str(state)},
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    return process, state
+
+
+def _assert_nothing_left(mark: str, state: Path) -> None:
+    deadline = time.monotonic() + GONE_WITHIN_S
+    while (alive := _marked(mark, state)) or any(state.iterdir()):
+        left = f"processes {alive}, files {[path.name for path in state.iterdir()]}"
+        assert time.monotonic() < deadline, f"left {GONE_WITHIN_S:g} s after the end: {left}"
+        time.sleep(0.1)
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+@pytest.mark.parametrize("attempt", range(10))
+def test_sigkill_at_a_random_moment_leaves_nothing(tmp_path: Path, attempt: int, sandbox: str) -> None:
+    chance = random.Random(f"{attempt} {sandbox}")  # noqa: S311
+    before = _interfaces()
+    process, state = _start(tmp_path, str(tmp_path), "--sandbox", sandbox)
+    try:
+        # Evenly over the first 14 s: collection, start of each tier, load, the fault.
+        time.sleep(14 * (attempt + chance.random()) / 10)
+        victim = chance.choice(_runners(process))
+        victim.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        _assert_nothing_left(str(tmp_path), state)
+        assert _interfaces() == before
+    finally:
+        _end(process)
+
+
+@pytest.mark.parametrize("sandbox", ["auto", "off"])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_run_in_good_order(tmp_path: Path, number: signal.Signals, sandbox: str) -> None:
+    process, state = _start(tmp_path, str(tmp_path), "--sandbox", sandbox)
+    try:
+        time.sleep(4)
+        process.send_signal(number)
+        assert process.wait(timeout=30) == pytest.ExitCode.INTERRUPTED
+        _assert_nothing_left(str(tmp_path), state)
+    finally:
+        _end(process)
+
+
+def _end(process: subprocess.Popen[bytes]) -> None:
+    """Whatever a failed assertion left: this test's own session."""
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
