@@ -10,5 +10,5 @@ pytest_plugins = [
     "fixtures.injection",
     "fixtures.scenario",
     "fixtures.evidence",
-    "reports",
+    "reports.plugin",
 ]
