@@ -1,3 +1,4 @@
-"""Reports, rendered from a run's evidence alone: ``python -m reports render|verify RUN``. Also the plugin's name."""
+"""Reports, rendered from a run's evidence alone: ``python -m reports render|verify RUN``. The plugin is reports.plugin.
 
-pytest_plugins = ["reports.plugin"]
+Not ``reports``: under that name pytest would load its own module ``_pytest.reports``, and say nothing.
+"""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-import reports.plugin  # noqa: F401 - here, so that the inner sessions need not import all of it again and again
+import reports.plugin
 from reports.record import read_record
 
 if TYPE_CHECKING:
@@ -49,6 +49,11 @@ def outcomes(pytester: pytest.Pytester) -> dict[str, str]:
     return {drill.id: drill.outcome.value for drill in record_of(pytester).drills.values()}
 
 
+def test_sessions_of_this_repository_keep_evidence_and_report(pytestconfig: pytest.Config) -> None:
+    for plugin in (fixtures.evidence, reports.plugin):
+        assert pytestconfig.pluginmanager.is_registered(plugin), plugin.__name__
+
+
 def test_green_run_leaves_a_whole_record(pytester: pytest.Pytester) -> None:
     result = run(pytester, "def test_a(evidence): evidence.verify(verdict(Outcome.PASS, rto_s=1.5))", "--seed", "7")
     assert result.ret == pytest.ExitCode.OK
@@ -71,6 +76,12 @@ def test_green_run_leaves_a_whole_record(pytester: pytest.Pytester) -> None:
 def test_session_without_drills_leaves_nothing(pytester: pytest.Pytester) -> None:
     assert run(pytester, "def test_a(): pass\ndef test_b(evidence): pass", "-k", "test_a").ret == pytest.ExitCode.OK
     assert run(pytester, "def test_b(evidence): pass", "--collect-only").ret == pytest.ExitCode.OK
+    assert not (pytester.path / "runs").exists()
+
+
+def test_stand_in_for_evidence_is_no_drill(pytester: pytest.Pytester) -> None:
+    body = "@pytest.fixture\ndef evidence(): return 1\ndef test_a(evidence): assert evidence == 1"
+    assert run(pytester, body).ret == pytest.ExitCode.OK
     assert not (pytester.path / "runs").exists()
 
 
