@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
+import fixtures.evidence
 import reports.plugin
 from reports.record import read_record
 
