@@ -43,7 +43,7 @@ def lead(record: Record) -> str:
         )
     lost, acknowledged = _total(record, "rpo_writes"), _total(record, "acknowledged")
     if acknowledged:
-        count = "No" if not lost else plain_number(lost)
+        count = "None" if not lost else plain_number(lost)
         parts.append(
             f"{count} of {plain_number(acknowledged)} acknowledged writes {'were' if lost != 1 else 'was'} lost."
         )
