@@ -38,8 +38,15 @@ def _interfaces() -> set[str]:
 
 def _runners(first: subprocess.Popen[bytes]) -> list[psutil.Process]:
     """The processes that make up the runner: outer pytest, the gate, the first inside, inner pytest."""
-    everyone = [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]
-    return [process for process in everyone if "pytest" in process.cmdline()]
+    found = []
+    for process in [psutil.Process(first.pid), *psutil.Process(first.pid).children(recursive=True)]:
+        try:
+            if "pytest" in process.cmdline():
+                found.append(process)
+        except psutil.Error:
+            continue
+    assert found, f"the run had ended before its time, with exit code {first.poll()}"
+    return found
 
 
 def _start(tmp_path: Path, mark: str, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
