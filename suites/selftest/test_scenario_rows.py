@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from fixtures.faults import FAULTS, Kill, ZoneOutage
 from fixtures.model import Scenario
-from fixtures.scenario import SCENARIOS, BadRow, read_scenario, read_scenarios, schema, schema_text
+from fixtures.scenario import SCENARIOS, BadRow, read_scenario, read_scenarios
+from fixtures.schema import schema, schema_text
 from fixtures.stacks.embedded.layout import ROLES, ZONES
 from reports.controls import unknown_control
 
