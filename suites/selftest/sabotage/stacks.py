@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
@@ -12,6 +13,8 @@ from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
 from fixtures.stacks.embedded.stack import NetworkedStack
 
+STEPS_DOWN_WITHIN_S = 8.0
+"""Patroni's retry_timeout of 3 s, its loop_wait of 1 s, a shutdown, and as much again."""
 _APPS = "suites.selftest.sabotage.apps"
 
 
@@ -86,8 +89,9 @@ class _Unfenced(NetworkedStack):
         self.zones[zone].ask("pause_root", nodes=self._agent(zone))
 
     def rejoin_zone(self, zone: str) -> None:
-        """Mend both."""
+        """Let the agent go on, and mend the network when it has stepped down: else clients outside read there, too."""
         self.zones[zone].resume(self._agent(zone))
+        time.sleep(STEPS_DOWN_WITHIN_S)
         super().rejoin_zone(zone)
 
 
