@@ -76,24 +76,30 @@ def synthetic(rows: int) -> History:
         target_version=by_number(target_version, -1),
         timeline=np.where(due_s < injected_s, 1, 2).astype(np.int32),
     )
-    kept = np.flatnonzero(stored)
+    ledgers = _ledgers(np.flatnonzero(stored), source, target, amount, final)
+    window = FaultWindow("outage", ("node-a",), injected_s, injected_s + 0.2, injected_s + 25.0, injected_s + 30.0)
+    return History([window], operations, ledgers)
+
+
+def _ledgers(
+    kept: Integers, source: Integers, target: Integers, amount: Integers, version: Integers
+) -> dict[str, Ledger]:
+    """What both readers find: the transfers with these numbers, and where they left the accounts."""
     balance = np.full(ACCOUNTS, OPENING_BALANCE, np.int64)
     np.subtract.at(balance, source[kept], amount[kept])
     np.add.at(balance, target[kept], amount[kept])
-    ledgers = {
+    return {
         reader: Ledger(
             number=kept.astype(np.int64),
             source=source[kept].astype(np.int32),
             target=target[kept].astype(np.int32),
             amount=amount[kept].astype(np.int32),
             balance=balance.copy(),
-            version=final.copy(),
+            version=version.copy(),
             opening_balance=OPENING_BALANCE,
         )
         for reader in ("database", "api")
     }
-    window = FaultWindow("outage", ("node-a",), injected_s, injected_s + 0.2, injected_s + 25.0, injected_s + 30.0)
-    return History([window], operations, ledgers)
 
 
 def _versions(source: Integers, target: Integers, stored: NDArray[np.bool_]) -> tuple[Integers, Integers, Integers]:
