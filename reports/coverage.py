@@ -192,10 +192,10 @@ def total(map_: CoverageMap) -> str:
 def remainder(map_: CoverageMap) -> str:
     """What became of the cells that were not attacked; empty where all were."""
     named = {
-        State.PREVENTED: "that a drill was to attack and could not",
-        State.LEFT_OUT: "whose rows were not selected",
-        State.SPARED: "left alone for a stated reason",
         State.OPEN: "that nothing attacks",
+        State.LEFT_OUT: "not selected in this run",
+        State.PREVENTED: "whose fault could not go in",
+        State.SPARED: "left alone for a stated reason",
     }
     parts = [f"{len(cells)} {words}" for state, words in named.items() if (cells := map_.of(state))]
     return f"Not exercised: {', '.join(parts)}." if parts else ""

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fixtures.model import Outcome
+
+from .coverage import State, coverage, remainder, total
 from .headline import headline, lead
 from .summary import measured
 from .wording import SIGNS, against
@@ -15,7 +18,7 @@ COLUMNS = ("rto_s", "unavailable_s", "rpo_writes", "acknowledged")
 
 
 def markdown(record: Record) -> str:
-    """Headline, a table of drills, the reasons of all that is not PASS, the record's last hash."""
+    """Headline, a table of drills, the reasons of all that is not PASS, what was attacked, the record's last hash."""
     lines = [f"## {record.outcome.value}: {headline(record)}", "", lead(record), ""]
     lines += ["| | drill | RTO | unavailable | lost writes | acknowledged |", "|---|---|--:|--:|--:|--:|"]
     lines += [_row(drill) for drill in record.drills.values()]
@@ -26,6 +29,7 @@ def markdown(record: Record) -> str:
     reasons = [drill for drill in record.drills.values() if drill.reason]
     if reasons:
         lines += [f"- **{_cell(drill.id)}** {drill.outcome.value}: {_cell(drill.reason)}" for drill in reasons] + [""]
+    lines += _coverage(record)
     lines += [f"> {_cell(problem)}" for problem in record.problems]
     if record.stopped:
         lines += [f"The run ended early: {_cell(record.stopped)}", ""]
@@ -33,6 +37,23 @@ def markdown(record: Record) -> str:
         f"Seed {record.started.get('seed')}. Run {_cell(record.name)}, last hash of its record: `{record.head}`"
     )
     return "\n".join(lines) + "\n"
+
+
+def _coverage(record: Record) -> list[str]:
+    """The totals of the coverage map, and a line for each attacked cell that is not PASS; the page has the map."""
+    map_ = coverage(record)
+    attacked, prevented = map_.of(State.ATTACKED), map_.of(State.PREVENTED)
+    if not attacked and not prevented and not map_.unplaced:
+        return []
+    lines = [f"**{total(map_)}.** {remainder(map_)}".rstrip(), ""]
+    lines += [
+        f"- {SIGNS[cell.outcome.value]} {cell.outcome.value}, {_cell(cell.component)}, {cell.fault}: "
+        f"{_cell(', '.join(cell.drills))}"
+        for cell in attacked
+        if cell.outcome is not Outcome.PASS
+    ]
+    lines += [f"- Not on the map: {_cell(sentence)}" for sentence in map_.unplaced]
+    return lines if lines[-1] == "" else [*lines, ""]
 
 
 def _row(drill: DrillRecord) -> str:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from fixtures.model import Outcome
 
+from .coverage import coverage, summarised
+
 if TYPE_CHECKING:
     from .record import DrillRecord, Record
 
@@ -44,6 +46,7 @@ def summary(record: Record) -> dict[str, Any]:
         "counts": {outcome.value: outcomes.count(outcome) for outcome in Outcome},
         "drills": [_drill(drill) for drill in record.drills.values()],
         "groups": record.groups,
+        "coverage": summarised(coverage(record)),
     }
 
 

@@ -1,4 +1,4 @@
-"""What the page shows, drawn from a record: headline, tiles, drills, groups, controls, environment."""
+"""What the page shows, drawn from a record: headline, tiles, drills, coverage, groups, controls, environment."""
 
 from __future__ import annotations
 
@@ -7,7 +7,9 @@ from typing import TYPE_CHECKING, Any
 from fixtures.model import Outcome
 
 from . import wording
+from .attacks import injected, planned, said
 from .backdrop import controls, environment, zones
+from .coverage_section import coverage_section
 from .headline import headline, lead, tiles
 from .plot import spark_svg, strip_svg, timeline_svg
 from .summary import measured, stack_name
@@ -34,6 +36,7 @@ def view(record: Record) -> dict[str, Any]:
         "tiles": tiles(record),
         "drills": drills,
         "idle": [drill for drill in drills if drill["outcome"] == Outcome.NOT_EXERCISED],
+        "coverage": coverage_section(record),
         "groups": [_group(group, record) for group in record.groups],
         "controls": controls(record),
         "zones": zones(record.stack.get("nodes") or []),
@@ -108,11 +111,8 @@ def _timeline(drill: DrillRecord, key: str) -> str:
 
 
 def _facts(drill: DrillRecord) -> list[tuple[str, str]]:
-    found = []
-    fault = dict(drill.plan.get("fault") or {})
-    if name := fault.pop("fault", ""):
-        fields = ", ".join(f"{key} {value}" for key, value in fault.items())
-        found.append(("Fault", name + (f" ({fields})" if fields else "")))
+    attacks = [attack for attack in planned(drill.plan.get("fault") or {}) if attack.fault] or injected(drill)
+    found = [("Fault", said(attack)) for attack in attacks]
     for window in drill.timeline.get("faults", ()):
         found.append(("Hit", ", ".join(window["targets"])))
     load = drill.plan.get("load") or {}

@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from fixtures import checks
 from fixtures.drill import Drill
-from fixtures.faults import ZoneOutage
+from fixtures.faults import CutThenKill, Kill, ZoneOutage, ZonePartition, ZonePause
 from fixtures.history import write_history
 from fixtures.model import (
     Answer,
+    Fault,
     FaultWindow,
     History,
     Kind,
@@ -28,9 +29,12 @@ from fixtures.model import (
     Operations,
     Outcome,
     Scenario,
+    Schedule,
 )
 from fixtures.recorder import Evidence, NotGreen
 from fixtures.run import Run, planned_directory
+from suites.selftest import fabricated_attacks
+from suites.selftest.fabricated_attacks import targets_of, text_of
 
 Floats = NDArray[np.float64]
 Bytes = NDArray[np.uint8]
@@ -159,11 +163,22 @@ def _ledger(
 CONTROLS = ("SOC2:A1.2", "ISO27001:A.8.14", "NIST80053:CP-4(5)", "DORA:11(6)", "AWSWA:REL12-BP04")
 
 
+FAULTS: dict[str, Fault] = {
+    "zone_outage": ZoneOutage("a"),
+    "database_primary_kill": Kill("database primary"),
+    "cut_then_kill": CutThenKill("a"),
+    "zone_pause": ZonePause("a"),
+    "api_kill": Kill("api"),
+    "zone_partition": ZonePartition("a"),
+    "consensus_leader_kill": Kill("consensus leader"),
+}
+"""By row."""
+
+
 def scenario(name: str, why: str, *, rto_s: float = 30.0, writes_per_s: float = 200.0) -> Scenario:
     """A row as the loader would give it."""
-    return Scenario(
-        name, why, ZoneOutage("a"), Load(writes_per_s=writes_per_s), Objectives(rto_s, rto_s + 2, 0, 1.0), CONTROLS
-    )
+    load, objectives = Load(writes_per_s=writes_per_s), Objectives(rto_s, rto_s + 2, 0, 1.0)
+    return Scenario(name, why, FAULTS[name], load, objectives, CONTROLS)
 
 
 ROWS = (
@@ -175,8 +190,13 @@ ROWS = (
 )  # fmt: skip
 
 
-def write_run(report_directory: Path, *, seed: int = 7, writes_per_s: float = 200.0, repeats: int = 0) -> Path:
-    """Write a whole run: what passes, what fails, what was not exercised, what was cut off. Returns its directory."""
+def write_run(
+    report_directory: Path, *, seed: int = 7, writes_per_s: float = 200.0, repeats: int = 0, attacks: bool = False
+) -> Path:
+    """Write a whole run: what passes, what fails, what was not exercised, what was cut off. Returns its directory.
+
+    With ``attacks`` there are many drills more, which fill the coverage map and have no load.
+    """
     drills = [(_drill(name, why, rto, writes_per_s), outage) for name, why, outage, rto in ROWS]
     for repetition in range(1, repeats + 1):
         drill = _drill("api_kill", "One API process dies; the load balancer must notice.", 4.0, writes_per_s)
@@ -184,19 +204,18 @@ def write_run(report_directory: Path, *, seed: int = 7, writes_per_s: float = 20
         drills.append((drill, Outage(1.0 + 0.23 * repetition + 0.4 * (repetition % 3))))
     skipped = _drill("zone_partition", "Both halves live and only one may write.", 30.0, writes_per_s)
     stopped = _drill("consensus_leader_kill", "The consensus leader dies; a new one must be found.", 10.0, writes_per_s)
-    run = Run(planned_directory(report_directory), seed, [drill for drill, _ in drills] + [skipped, stopped])
-    run.begin(Path.cwd(), argv=("--stack", "embedded"), options={"stack": "embedded", "repeat": max(1, repeats)})
-    nodes = [
-        {"name": f"{role}-{zone}", "zone": zone, "role": role}
-        for zone in "abc"
-        for role in ("database", "cache", "sentinel", "consensus", "api")
-    ]
+    more = list(fabricated_attacks.drills()) if attacks else []
+    planned = [drill for drill, _ in drills] + [drill for drill, _ in more] + [skipped, stopped]
+    run = Run(planned_directory(report_directory), seed, planned)
+    options = {"stack": "embedded", "repeat": max(1, repeats), "left_out": fabricated_attacks.LEFT_OUT}
+    run.begin(Path.cwd(), argv=("--stack", "embedded"), options=options)
     facts = {"postgresql": "18.6", "patroni": {"ttl_s": 20, "synchronous_mode_strict": True}, "valkey": "9.1.2"}
-    run.record(
-        "stack_started", stack="embedded", environment="embedded", nodes=nodes, facts=facts, start_s=6.62,
-    )  # fmt: skip
+    stack = {"stack": "embedded", "environment": "embedded", "nodes": fabricated_attacks.NODES, "facts": facts}
+    run.record("stack_started", **stack, start_s=6.62)
     for number, (drill, outage) in enumerate(drills):
         _run_drill(run, drill, outage, seed + number)
+    for drill, attacked in more:
+        fabricated_attacks.run_drill(run, drill, attacked)
     run.start(skipped)
     skipped.troubles.append(
         (Outcome.NOT_EXERCISED, "user namespaces are forbidden here (kernel.unprivileged_userns_clone=0); allow them")
@@ -213,9 +232,13 @@ def _drill(name: str, why: str, rto_s: float, writes_per_s: float) -> Drill:
 
 def _run_drill(run: Run, drill: Drill, outage: Outage, seed: int) -> None:
     assert drill.scenario is not None
+    assert not isinstance(drill.scenario.fault, Schedule)
     run.start(drill)
     evidence = Evidence(run, drill)
-    history = fabricate(outage, seed=seed, load=drill.scenario.load, name="zone_outage", target="database-a")
+    name, targets = text_of(drill.scenario.fault), targets_of(drill.scenario.fault)
+    history = fabricate(outage, seed=seed, load=drill.scenario.load, name=name, target=targets[0])
+    for stage in ("planned", "injected", "felt", "undone", "healed"):
+        evidence.record(f"fault_{stage}", fault=name, targets=targets)
     write_history(evidence.directory, history)
     evidence.history = history
     evidence.seal()
@@ -227,6 +250,6 @@ def _run_drill(run: Run, drill: Drill, outage: Outage, seed: int) -> None:
 if __name__ == "__main__":
     from reports.render import render
 
-    directory = write_run(Path(sys.argv[1]), repeats=7)
+    directory = write_run(Path(sys.argv[1]), repeats=7, attacks=True)
     render(directory)
     sys.stdout.write(f"{directory}\n")
