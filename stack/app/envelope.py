@@ -19,13 +19,16 @@ from .readiness import Drain
 _log = logging.getLogger(__name__)
 
 _ID = re.compile(rb"[\x21-\x7e]{1,128}")
+_INSTANCE = os.urandom(8).hex().encode()
+"""Tells this process from the one that was here before it."""
 
 
 class Envelope:
     """ASGI middleware.
 
-    Takes ``X-Request-Id`` or makes one, and sends it back; counts the request by route and outcome; logs what ended in
-    a 5xx; answers what nobody caught; closes connections while draining, so that clients open them elsewhere.
+    Takes ``X-Request-Id`` or makes one, and sends it back with ``X-Instance``; counts the request by route and outcome;
+    logs what ended in a 5xx; answers what nobody caught; closes connections while draining, so that clients open them
+    elsewhere.
     """
 
     def __init__(self, app: ASGIApp, metrics: Metrics, drain: Drain, routes: Mapping[Any, str]) -> None:
@@ -51,7 +54,7 @@ class Envelope:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                message["headers"].append((b"x-request-id", identity.encode()))
+                message["headers"] += ((b"x-request-id", identity.encode()), (b"x-instance", _INSTANCE))
                 if self._drain.running:
                     message["headers"].append((b"connection", b"close"))
             await send(message)

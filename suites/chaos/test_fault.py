@@ -7,7 +7,7 @@ SUSTAINED_S = 3.0
 
 
 def test_fault_keeps_every_promise(load, inject, until, scenario, evidence):
-    with load(scenario) as history, inject(scenario.fault):
+    with load(scenario) as history, inject(scenario.fault, scenario.abort):
         # How long it took is judged from what clients saw; here it only matters when to stop waiting.
         until(probes.writable, within=scenario.objectives.rto_s, holds_s=SUSTAINED_S, required=False)
 

@@ -19,15 +19,12 @@ import pytest
 
 from fixtures import probes
 from fixtures.faults.targets import DUTIES, roles_of, zones_of
-from fixtures.model import (
+from fixtures.model import Node, Probe, Stack, Status
+from fixtures.powers import (
     Explains,
     HostsClients,
     Killable,
-    Node,
     Pausable,
-    Probe,
-    Stack,
-    Status,
     ZoneIsolatable,
     ZoneKillable,
     ZonePausable,

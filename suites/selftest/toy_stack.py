@@ -19,6 +19,7 @@ from dataclasses import dataclass, field, replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from fixtures.model import NodeStatus, Stack, Status
+from fixtures.powers import Direction
 
 ZONES = ("a", "b", "c")
 PATIENCE_S = 0.15
@@ -90,19 +91,19 @@ class Powerful(Plain):
     """A node that can be ended, started, frozen and let go on."""
 
     def kill(self) -> None:
-        """See ``fixtures.model.Killable``."""
+        """See ``fixtures.powers.Killable``."""
         self.machine.stop()
 
     def start(self) -> None:
-        """See ``fixtures.model.Killable``."""
+        """See ``fixtures.powers.Killable``."""
         self.machine.start()
 
     def pause(self) -> None:
-        """See ``fixtures.model.Pausable``."""
+        """See ``fixtures.powers.Pausable``."""
         self.machine.frozen = True
 
     def resume(self) -> None:
-        """See ``fixtures.model.Pausable``."""
+        """See ``fixtures.powers.Pausable``."""
         self.machine.frozen = False
 
 
@@ -166,12 +167,18 @@ class Careless(Toy):
 class Cuttable(Toy):
     """A toy whose zones can be cut off."""
 
-    def isolate_zone(self, zone: str, *, reachable_by_clients: bool) -> None:
-        """See ``fixtures.model.ZoneIsolatable``."""
+    def isolate_zone(
+        self,
+        zone: str,
+        *,
+        reachable_by_clients: bool,
+        direction: Direction = "both",  # noqa: ARG002
+    ) -> None:
+        """See ``fixtures.powers.ZoneIsolatable``; it has no packets, so that one direction is as good as both."""
         self._cut(zone, "alone", unreachable=not reachable_by_clients)
 
     def rejoin_zone(self, zone: str) -> None:
-        """See ``fixtures.model.ZoneIsolatable``."""
+        """See ``fixtures.powers.ZoneIsolatable``."""
         self._cut(zone, "replica", unreachable=False)
 
     def _cut(self, zone: str, ready: str, *, unreachable: bool) -> None:

@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from fixtures.model import Stack
+from fixtures.powers import Direction
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
@@ -83,9 +84,9 @@ class _Unfenced(NetworkedStack):
     def _agent(self, zone: str) -> list[str]:
         return [node.name for node in self.nodes if node.zone == zone and node.role == "database"]
 
-    def isolate_zone(self, zone: str, *, reachable_by_clients: bool) -> None:
+    def isolate_zone(self, zone: str, *, reachable_by_clients: bool, direction: Direction = "both") -> None:
         """Cut the zone, and freeze its Patroni but not its PostgreSQL."""
-        super().isolate_zone(zone, reachable_by_clients=reachable_by_clients)
+        super().isolate_zone(zone, reachable_by_clients=reachable_by_clients, direction=direction)
         self.zones[zone].ask("pause_root", nodes=self._agent(zone))
 
     def rejoin_zone(self, zone: str) -> None:
