@@ -19,7 +19,7 @@ from .config import Config
 from .envelope import Envelope, error
 from .ledger import Account, Ledger, NotDoneError, PostgresLedger, RefusedError, UnknownError
 from .metrics import Metrics
-from .readiness import Drain, Maintenance, Ready, readiness
+from .readiness import Drain, Maintenance, Ready, WritableProof, readiness
 
 _RETRY_LATER = {"Retry-After": "1"}
 _RETRY_AFTER_MAINTENANCE = {"Retry-After": "30"}
@@ -33,6 +33,7 @@ class Api:
     ledger: Ledger
     cache: Cache
     ready: Ready
+    writable: WritableProof
     maintenance: Maintenance
     metrics: Metrics
 
@@ -59,6 +60,7 @@ class Api:
 
     async def transfers(self, request: Request) -> Response:
         """What is in the ledger of one run."""
+        await self._must_be_current()
         return JSONResponse(await self.ledger.transfers(*parsing.page(request.query_params)))
 
     async def open_accounts(self, request: Request) -> Response:
@@ -75,6 +77,7 @@ class Api:
 
     async def accounts(self, request: Request) -> Response:
         """Adjacent accounts, from the database."""
+        await self._must_be_current()
         balances, versions = await self.ledger.accounts(*parsing.account_range(request.query_params))
         return JSONResponse({"balances": balances, "versions": versions})
 
@@ -85,7 +88,13 @@ class Api:
         answer = {"id": account.id, "balance": account.balance, "version": account.version}
         return JSONResponse(answer, headers={"X-Cache": source})
 
+    async def _must_be_current(self) -> None:
+        """Before a read. Raises ``NotDoneError``."""
+        if doubt := await self.writable.current():
+            raise NotDoneError(f"this may not be the current state: {doubt}")
+
     async def _account(self, number: int) -> tuple[Account, str]:
+        await self._must_be_current()
         source = "miss"
         try:
             if cached := await self.cache.get(number):
@@ -128,7 +137,9 @@ def create_app(
     cache = cache or (ValkeyCache(config) if config.sentinels else NoCache())
     maintenance, drain = Maintenance(config.maintenance_file), Drain(config.drain_s)
     metrics = Metrics(lambda: ledger.in_use, config.pool_size)
-    api = Api(config, ledger, cache, ready or readiness(ledger, maintenance, drain), maintenance, metrics)
+    writable = WritableProof(ledger)
+    ready = ready or readiness(writable, maintenance, drain)
+    api = Api(config, ledger, cache, ready, writable, maintenance, metrics)
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:

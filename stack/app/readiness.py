@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import signal
 import threading
 import time
@@ -26,6 +27,8 @@ _FRESH_S = 0.2
 """How long an answer of the database stands, so that probes do not load it."""
 _PROOF_S = 1.0
 """How long the database may take to confirm a write."""
+_CURRENT_S = 1.0
+"""How long after a confirmed write the database counts as the current one. A load balancer asks more often."""
 _QUIET_S = 1.5
 """No request for so long means that the load balancer has noticed; the usual ones ask every 0.5 to 1 s."""
 
@@ -37,6 +40,18 @@ class WritableProof:
         self._ledger = ledger
         self._asking: asyncio.Task[str] | None = None
         self._asked_s = 0.0
+        self._confirmed_s = -math.inf
+        """When the last question was asked whose answer was yes."""
+
+    async def current(self) -> str:
+        """Why the database may not be the current primary; empty: it confirmed a write a moment ago, or does so now.
+
+        A process that was frozen together with its database wakes up believing what was true when it fell asleep. Were
+        it to answer a read then, it would tell the past. A write needs no such question: its commit is one.
+        """
+        if time.monotonic() - self._confirmed_s <= _CURRENT_S:
+            return ""
+        return await self()
 
     async def __call__(self) -> str:
         """Why not; empty: it does. All that ask at the same time share one question to the database."""
@@ -48,12 +63,14 @@ class WritableProof:
         return self._asking.result() if done else f"the database did not confirm a write within {_PROOF_S:g} s"
 
     async def _ask(self) -> str:
+        asked_s = time.monotonic()
         try:
             version = await self._ledger.prove_writable()
         except (NotDoneError, UnknownError) as error:
             return str(error)
         if version < LATEST:
             return f"the schema has version {version}, {LATEST} is needed: run python -m stack.app.migrate"
+        self._confirmed_s = asked_s
         return ""
 
 
@@ -112,9 +129,8 @@ class Drain:
         stop(signal.SIGTERM, None)
 
 
-def readiness(ledger: Ledger, maintenance: Maintenance, drain: Drain) -> Ready:
+def readiness(writable: WritableProof, maintenance: Maintenance, drain: Drain) -> Ready:
     """The honest answer to ``/api/ready``."""
-    writable = WritableProof(ledger)
 
     async def ready() -> tuple[str, ...]:
         if drain.running:

@@ -250,7 +250,7 @@ def ready_is_honest(ops: Sequence[Op], faults: Sequence[FaultWindow], grace_s: f
     judged = end_s - start_s > max(2 * grace_s, CHANCE * _spacing_s(due))
     if not judged:
         return outcome(not yes), {**numbers, "ready_while_unwritable": 0}
-    return (outcome(bool(lies)) if within else Outcome.UNKNOWN), numbers
+    return (outcome(len(lies) > 0.02 * len(within)) if within else Outcome.UNKNOWN), numbers
 
 
 # ------------------------------------------------------------------------------------------------ order

@@ -12,6 +12,7 @@ from fixtures.powers import Direction
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
+from fixtures.stacks.embedded.roles import ApiNode
 from fixtures.stacks.embedded.stack import NetworkedStack
 
 STEPS_DOWN_WITHIN_S = 8.0
@@ -67,6 +68,58 @@ class _Immortal(EmbeddedNode):
 
     def kill(self) -> None:
         """Do nothing."""
+
+
+@dataclass(frozen=True)
+class _Clumsy(EmbeddedNode):
+    """A node whose kill ends another one, too."""
+
+    neighbour: EmbeddedNode
+
+    def kill(self) -> None:
+        """End both."""
+        super().kill()
+        self.neighbour.kill()
+
+    def start(self) -> None:
+        """Start both."""
+        super().start()
+        self.neighbour.start()
+
+
+@wants_sandbox
+@contextmanager
+def kill_hits_a_neighbour() -> Iterator[Stack]:
+    """Whoever kills an API process of zone a ends the zone's sentinel, too."""
+    with embedded() as stack:
+        by_name = {node.name: node for node in stack.nodes}
+        clumsy = _Clumsy(**vars(by_name["api-a1"]), neighbour=by_name["sentinel-a"])
+        yield replace(stack, nodes=tuple(clumsy if node.name == "api-a1" else node for node in stack.nodes))
+
+
+@dataclass(frozen=True)
+class _Abrupt(ApiNode):
+    """An API process that is not given the time to finish what it has begun."""
+
+    def restart(self) -> None:
+        """Kill it and start it again."""
+        self.kill()
+        self.start()
+
+
+@wants_sandbox
+@contextmanager
+def restarts_without_draining() -> Iterator[Stack]:
+    """A release ends API processes in the middle of requests."""
+    with embedded() as stack:
+        nodes = tuple(_Abrupt(**vars(node)) if node.role == "api" else node for node in stack.nodes)
+        yield replace(stack, nodes=nodes)
+
+
+@wants_sandbox
+def balancer_asks_nobody() -> AbstractContextManager[Stack]:
+    """The load balancer neither asks servers whether they are well nor looks at what they answer."""
+    return embedded(Settings(health_checks=False))
 
 
 @wants_sandbox

@@ -59,6 +59,21 @@ DEFECTS = (
     _defect("stale_cache", "a cache that serves stale balances", "api-kill", "reads_never_stale_beyond", "stale_max_s"),
     _defect("good", "a load that sends no writes", "no-writes", f"load_was_enough {_NEEDS_WRITES}", "before"),
     _defect(
+        "kill_hits_a_neighbour",
+        "a kill that ends a neighbour, too",
+        "api-kill",
+        "nothing_else_touched",
+        "beyond_the_plan",
+    ),
+    _defect(
+        "restarts_without_draining",
+        "a release that does not drain",
+        "api-rolling-restart",
+        "failed_requests_at_most",
+        "failed_requests",
+    ),
+    _defect("balancer_asks_nobody", "a load balancer that asks nobody", "api-slow", "recovered_within", "rto_s"),
+    _defect(
         "one_database_zone",
         "one zone holding both database members",
         "zone-loss",
