@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from fixtures.model import Outcome
 
+from .coverage import State, coverage
 from .summary import measured
 from .wording import limit, plain_number, quantity, title
 
@@ -81,6 +82,10 @@ def tiles(record: Record) -> list[dict[str, Any]]:
     if acknowledged:
         beside = f"of {plain_number(acknowledged)}"
         found.append({"name": "Lost writes", "value": plain_number(lost), "beside": beside, "bad": lost > 0})
+    map_ = coverage(record)
+    if attacked := map_.of(State.ATTACKED):
+        beside = f"of {len(map_.counted)}"
+        found.append({"name": "Cells attacked", "value": len(attacked), "beside": beside, "bad": False})
     return found
 
 

@@ -237,7 +237,9 @@ def test_totals_count_what_can_be_attacked(tmp_path: Path) -> None:
 def test_nothing_attacked_is_no_success(tmp_path: Path) -> None:
     map_ = drawn(tmp_path)
     assert total(map_) == f"0 of {len(map_.counted)} cells attacked"
-    assert 'id="coverage"' not in html(read_record(tmp_path))
+    page = html(read_record(tmp_path))
+    assert 'id="coverage"' not in page
+    assert "Cells attacked" not in page
 
 
 # ------------------------------------------------------------------------------------------------ the reports
@@ -254,6 +256,8 @@ def test_page_shows_the_map(run: Path) -> None:
     page, map_ = (run / "report.html").read_text(), coverage(read_record(run))
     section = page[page.index('id="coverage"') : page.index('id="not-exercised"')]
     assert total(map_) in section
+    tile = f"<dt>Cells attacked</dt><dd>{len(map_.of(State.ATTACKED))} <small>of {len(map_.counted)}</small></dd>"
+    assert tile in page
     assert len(re.findall(r"<td class=", section)) >= len(map_.cells)
     assert section.count('aria-label="') == len(map_.cells), "each cell says in words what its sign means"
     ids, targets = set(re.findall(r'id="([^"]+)"', page)), set(re.findall(r'href="#([^"]+)"', page))
