@@ -10,6 +10,7 @@ from textwrap import dedent
 from .drills import REPOSITORY, Ran, environment
 
 TOY = "suites.selftest.toy_stack"
+DEFECTS = "suites.selftest.toy_defects"
 
 
 def inner(directory: Path, source: str, *options: str, conftest: str = "", **variables: str) -> Ran:

@@ -1,9 +1,10 @@
 """What any provider must keep. Run it against yours:
 
-    pytest suites/selftest/stack_contract.py --stack your.module:provide
+    pytest suites/selftest/stack_contract*.py --stack your.module:provide
 
-Where a stack lacks a power, its tests are skipped: what is skipped here is NOT EXERCISED in a drill. Its file's name
-keeps it from being collected unasked, as a real stack takes minutes; test_stack_contract.py runs it on the toy stack.
+The nouns and how nodes and zones come and go are in here, all other faults in ``stack_contract_faults.py``. Where a
+stack lacks a power, its tests are skipped: what is skipped here is NOT EXERCISED in a drill. The files' names keep them
+from being collected unasked, as a real stack takes minutes; test_stack_contract.py runs them on the toy stack.
 """
 
 from __future__ import annotations

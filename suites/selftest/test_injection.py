@@ -6,34 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from .drills import Ran
-from .inner import TOY, inner
-
-HEAD = """
-    import pytest
-    from fixtures import injection
-    from fixtures.faults import CutThenKill, Kill, Pause, ZoneOutage, ZonePartition, ZonePause
-    from fixtures.model import Outcome, Verdict
-
-    injection.FELT_WITHIN_S = 0.5
-    injection.HEALED_WITHIN_S = 1.0
-    DONE = Verdict("fault_was_felt", Outcome.PASS, "the block was reached", {})
-"""
-
-
-def run(directory: Path, tests: str, provider: str = "provide") -> Ran:
-    """The tests below HEAD, on a toy."""
-    return inner(directory, HEAD + tests, "--stack", f"{TOY}:{provider}")
-
-
-def outcomes(ran: Ran) -> dict[str, str]:
-    """By drill."""
-    return {drill["drill"]: drill["outcome"] for drill in ran.records("drill_finished")}
-
-
-def reason(ran: Ran, drill: str) -> str:
-    """Why a drill was not PASS."""
-    return str(next(d["reason"] for d in ran.records("drill_finished") if d["drill"] == drill))
+from .injection_runs import HEAD, STAGES, course, outcomes, reason, run
+from .inner import inner
 
 
 def test_every_fault_is_felt_and_undone_also_when_the_test_fails(tmp_path: Path) -> None:
@@ -41,7 +15,8 @@ def test_every_fault_is_felt_and_undone_also_when_the_test_fails(tmp_path: Path)
         tmp_path,
         """
     FAULTS = [Kill("api"), Pause("api replica"), ZoneOutage("api"), ZonePause("b"), ZonePartition("c"),
-              ZonePartition("c", reachable_by_clients=True), CutThenKill("b", cut_s=0.05)]
+              ZonePartition("c", reachable_by_clients=True), CutThenKill("b", cut_s=0.05), Kill("api", count=0),
+              ZonePartition("c", direction="inbound")]
 
     @pytest.mark.parametrize("fault", FAULTS, ids=str)
     def test_fault(fault, inject, stack, evidence):
@@ -63,14 +38,98 @@ def test_every_fault_is_felt_and_undone_also_when_the_test_fails(tmp_path: Path)
     """,
     )
     assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output
-    assert list(outcomes(ran).values()) == ["PASS"] * 7 + ["FAIL", "PASS"]
+    assert list(outcomes(ran).values()) == ["PASS"] * 9 + ["FAIL", "PASS"]
     assert "planted" in reason(ran, "test_fails")
-    stages = [ran.records(f"fault_{stage}") for stage in ("planned", "injected", "felt", "undone", "healed")]
+    stages = [ran.records(f"fault_{stage}") for stage in STAGES]
     for planned, injected, felt, undone, healed in zip(*stages, strict=True):
         assert planned["drill"] == injected["drill"] == felt["drill"] == undone["drill"] == healed["drill"]
         assert injected["injected_s"] <= felt["felt_s"] <= undone["undone_s"] <= healed["healed_s"]
     assert stages[0][0]["targets"] == ["api-a"]
-    assert stages[0][4]["fault"] == "zone_partition zone=c reachable_by_clients=False"
+    assert stages[0][7]["targets"] == ["api-a", "api-b", "api-c"]
+    assert stages[0][4]["fault"] == "zone_partition zone=c reachable_by_clients=False direction=both"
+
+
+def test_faults_of_what_goes_on_running_are_felt_and_undone(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    FAULTS = [Slow("api", 0.06, count=2), Exhaust("api", "memory"), BadChange("api", "never ready"),
+              Skew("api", ahead_s=60), Skew("api replica", behind_s=60), Kill("api", part="server"),
+              Restart("api", count=0), ZoneFlapping("b", cut_s=0.4, whole_s=0.2)]
+
+    @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+    def test_fault(fault, inject, stack, evidence):
+        evidence.history = History()
+        with inject(fault) as window:
+            assert window.felt_s >= window.injected_s
+        assert not stack.status().problems
+        assert not fault.felt(stack.status(), stack.status(), window.targets)
+        (window,) = evidence.history.faults
+        assert window.healed_s >= window.undone_s >= window.felt_s
+        evidence.verify(DONE, checks.nothing_else_touched(evidence.history))
+    """,
+    )
+    assert ran.code == pytest.ExitCode.OK, ran.output
+    touched = {line["fault"].partition(" ")[0]: line["touched"] for line in ran.records("fault_healed")}
+    assert touched == {
+        **{kind: [] for kind in ("slow", "exhaust", "bad_change", "skew", "zone_flapping")},
+        "kill": ["api-a"],
+        "restart": ["api-a", "api-b", "api-c"],
+    }
+
+
+def test_a_neighbour_that_is_hit_too_is_on_the_record(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    def test_it(inject, evidence):
+        evidence.history = History()
+        with inject(Kill("api")):
+            pass
+        evidence.verify(checks.nothing_else_touched(evidence.history))
+    """,
+        "kill_hits_a_neighbour",
+    )
+    assert outcomes(ran) == {"test_it": "FAIL"}
+    assert "Beyond the plan, api-b run another program than before the drill." in reason(ran, "test_it")
+
+
+def test_what_does_not_bite_is_unknown(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    FAULTS = [Slow("api", 0.06), BadChange("api", "never ready"), Skew("api", ahead_s=60), Restart("api", count=0),
+              Kill("api", part="server")]
+
+    @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
+    def test_fault(fault, inject, evidence):
+        with inject(fault):
+            evidence.record("the_block_was_entered")
+        evidence.verify(DONE)
+    """,
+        "nothing_bites",
+    )
+    assert set(outcomes(ran).values()) == {"UNKNOWN"}
+    assert len(outcomes(ran)) == 5
+    assert not ran.records("the_block_was_entered")
+    assert "slow node=api delay_s=0.06 count=1 was injected and after 0.5 s no observer saw it" in reason(
+        ran, "test_fault-Slow"
+    )
+    assert reason(ran, "test_fault-Restart").startswith("TimeoutError: api-a was not back 0.5 s after its restart")
+    assert {tuple(line["targets"]) for line in ran.records("fault_undone")} == {("api-a",), ("api-a", "api-b", "api-c")}
+
+
+def test_what_cannot_be_told_from_nothing_is_never_felt(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    @pytest.mark.parametrize("fault", [Slow("api", 0.0), Skew("api")], ids=["slow", "skew"])
+    def test_fault(fault, inject, evidence):
+        with inject(fault):
+            evidence.verify(DONE)
+    """,
+    )
+    assert outcomes(ran) == {"test_fault-slow": "UNKNOWN", "test_fault-skew": "UNKNOWN"}
 
 
 def test_a_fault_that_nobody_sees_and_one_that_hits_nothing_are_unknown(tmp_path: Path) -> None:
@@ -101,8 +160,12 @@ def test_a_missing_power_is_not_exercised_and_a_typo_is_an_error(tmp_path: Path)
     ran = run(
         tmp_path,
         """
-    @pytest.mark.parametrize("fault", [Kill("api"), Pause("api"), ZonePause("a"), ZonePartition("a"), CutThenKill("a")],
-                             ids=["kill", "pause", "zone", "cut", "cut-kill"])
+    POWERS = {"kill": Kill("api"), "pause": Pause("api"), "zone": ZonePause("a"), "cut": ZonePartition("a"),
+              "cut-kill": CutThenKill("a"), "flap": ZoneFlapping("a"), "part": Kill("api", part="server"),
+              "restart": Restart("api"), "slow": Slow("api", 1), "exhaust": Exhaust("api", "memory"),
+              "change": BadChange("api", "never ready"), "skew": Skew("api", ahead_s=1)}
+
+    @pytest.mark.parametrize("fault", POWERS.values(), ids=POWERS)
     def test_power(fault, inject, evidence):
         with inject(fault):
             evidence.verify(DONE)
@@ -116,14 +179,40 @@ def test_a_missing_power_is_not_exercised_and_a_typo_is_an_error(tmp_path: Path)
         "powerless",
     )
     assert ran.code == pytest.ExitCode.TESTS_FAILED
-    assert {name: outcome for name, outcome in outcomes(ran).items() if "power" in name} == {
-        f"test_power-{name}": "NOT EXERCISED" for name in ("kill", "pause", "zone", "cut", "cut-kill")
-    }
+    assert [outcome for name, outcome in outcomes(ran).items() if "power" in name] == ["NOT EXERCISED"] * 12
     assert reason(ran, "test_power-kill") == "needs Killable nodes; api-a, api-b, api-c of stack 'toy' are not"
+    assert "needs PartKillable nodes" in reason(ran, "test_power-part")
     assert "cannot: it has no isolate_zone" in reason(ran, "test_power-cut")
     assert {outcomes(ran)[f"test_typo-{name}"] for name in ("role", "zone", "node")} == {"UNKNOWN"}
     assert "node: this stack has no 'apo'; did you mean 'api'?" in reason(ran, "test_typo-role")
     assert "or a zone (a, b, c)" in reason(ran, "test_typo-zone")
+
+
+def test_what_an_observer_could_not_feel_is_not_exercised(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    BLIND = {"slow": Slow("api", 1), "memory": Exhaust("api", "memory"), "change": BadChange("api", "never ready"),
+             "skew": Skew("api", ahead_s=1)}
+
+    @pytest.mark.parametrize("fault", BLIND.values(), ids=BLIND)
+    def test_blind(fault, inject, evidence):
+        with inject(fault):
+            pass
+
+    @pytest.mark.parametrize("fault", [Exhaust("api", "processor"), BadChange("api", "table lock")], ids=["e", "c"])
+    def test_unable(fault, inject, evidence):
+        with inject(fault):
+            pass
+    """,
+        "sees_little",
+    )
+    assert set(outcomes(ran).values()) == {"NOT EXERCISED"}
+    for name in ("slow", "memory", "change", "skew"):
+        assert "needs a stack whose observer can look closer" in reason(ran, f"test_blind-{name}")
+    assert reason(ran, "test_unable-e") == "nothing limits the processor of a toy"
+    assert reason(ran, "test_unable-c") == "api-a, api-b, api-c of stack 'toy' know no change 'table lock'"
+    assert not course(ran)
 
 
 def test_a_stack_that_does_not_heal_ends_the_session(tmp_path: Path) -> None:

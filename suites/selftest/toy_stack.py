@@ -2,9 +2,9 @@
 
 It shows what ``fixtures.model`` asks of a stack (see docs/your-own-stack.md), and judges the suite in seconds:
 
-    pytest suites/selftest/stack_contract.py --stack suites.selftest.toy_stack:provide
+    pytest suites/selftest/stack_contract*.py --stack suites.selftest.toy_stack:provide
 
-It keeps no ledger, so the ledger's load finds nothing here to press on. The other providers have one defect each.
+It keeps no ledger, so the ledger's load finds nothing here to press on. ``toy_defects.py``: one defect each.
 """
 
 from __future__ import annotations
@@ -13,17 +13,22 @@ import http.client
 import json
 import threading
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 
 from fixtures.model import NodeStatus, Stack, Status
-from fixtures.powers import Direction
+from fixtures.powers import Change, Direction, Part, Resource
 
 ZONES = ("a", "b", "c")
 PATIENCE_S = 0.15
 """How long the observer waits for a node; it answers within a few milliseconds."""
+LOOKS_FOR_S = 2.0
+"""How long it waits when it looks closer."""
+WELL = {"serves": 1.0, "clock_offset_s": 0.0, "free memory": 100.0}
+"""What a closer look measures of a node that is well."""
 
 
 class _Server(ThreadingHTTPServer):
@@ -40,6 +45,11 @@ class Machine:
     frozen: bool = False
     unreachable: bool = False
     """Cut off from clients."""
+    delay_s: float = 0.0
+    """How much longer its answers take."""
+    measures: dict[str, float] = field(default_factory=WELL.copy)
+    started: int = 0
+    """How often: tells one run of it from the next."""
     port: int = 0
     server: _Server | None = None
 
@@ -53,18 +63,22 @@ class Machine:
             def do_GET(self) -> None:
                 while machine.frozen or machine.unreachable:
                     time.sleep(0.01)
+                time.sleep(machine.delay_s)
                 if machine.server is None:
                     return  # killed meanwhile: the connection closes without a word
-                body = json.dumps({"ready": machine.ready}).encode()
-                self.send_response(200 if machine.ready else 503)
-                self.end_headers()
-                self.wfile.write(body)
+                said = {"ready": machine.ready, "instance": f"run {machine.started}", **machine.measures}
+                body = json.dumps(said).encode()
+                with suppress(ConnectionError):  # an observer that did not wait any longer
+                    self.send_response(200 if machine.ready else 503)
+                    self.end_headers()
+                    self.wfile.write(body)
 
             def log_message(self, *_: object) -> None:
                 pass
 
         self.server = _Server(("127.0.0.1", self.port), Handler)
         self.port = self.server.server_port
+        self.started += 1
         threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
 
     def stop(self) -> None:
@@ -88,7 +102,11 @@ class Plain:
 
 @dataclass(frozen=True)
 class Powerful(Plain):
-    """A node that can be ended, started, frozen and let go on."""
+    """A node with all powers."""
+
+    parts = frozenset[Part]({"server"})
+    """It has no agent that could die apart."""
+    changes = frozenset[Change]({"never ready"})
 
     def kill(self) -> None:
         """See ``fixtures.powers.Killable``."""
@@ -106,26 +124,55 @@ class Powerful(Plain):
         """See ``fixtures.powers.Pausable``."""
         self.machine.frozen = False
 
+    def kill_part(self, part: Part) -> None:  # noqa: ARG002  # there is one
+        """See ``fixtures.powers.PartKillable``; it comes back by itself."""
+        self.restart()
 
-@dataclass(frozen=True)
-class Immortal(Powerful):
-    """A node whose kill does nothing and says that it did."""
+    def restart(self) -> None:
+        """See ``fixtures.powers.Restartable``."""
+        self.machine.stop()
+        self.machine.start()
 
-    def kill(self) -> None:
-        """Do nothing."""
+    def slow(self, delay_s: float) -> None:
+        """See ``fixtures.powers.Slowable``."""
+        self.machine.delay_s = delay_s
 
+    def unslow(self) -> None:
+        """See ``fixtures.powers.Slowable``."""
+        self.machine.delay_s = 0.0
 
-@dataclass(frozen=True)
-class Frail(Powerful):
-    """A node that does not come back."""
+    def cannot_exhaust(self, resource: Resource) -> str:
+        """See ``fixtures.powers.Exhaustible``."""
+        return "" if resource == "memory" else f"nothing limits the {resource} of a toy"
 
-    def start(self) -> None:
-        """Do nothing."""
+    def exhaust(self, resource: Resource) -> None:
+        """See ``fixtures.powers.Exhaustible``."""
+        self.machine.measures[f"free {resource}"] = 0.0
+
+    def relieve(self, resource: Resource) -> None:
+        """See ``fixtures.powers.Exhaustible``."""
+        self.machine.measures[f"free {resource}"] = WELL[f"free {resource}"]
+
+    def change(self, change: Change) -> None:  # noqa: ARG002  # there is one
+        """See ``fixtures.powers.Changeable``."""
+        self.machine.measures["serves"] = 0.0
+
+    def revert(self, change: Change) -> None:  # noqa: ARG002  # there is one
+        """See ``fixtures.powers.Changeable``."""
+        self.machine.measures["serves"] = 1.0
+
+    def skew(self, offset_s: float) -> None:
+        """See ``fixtures.powers.Skewable``."""
+        self.machine.measures["clock_offset_s"] = offset_s
+
+    def unskew(self) -> None:
+        """See ``fixtures.powers.Skewable``."""
+        self.machine.measures["clock_offset_s"] = 0.0
 
 
 @dataclass(frozen=True)
 class Toy:
-    """The running stack; it cannot cut networks."""
+    """The running stack, without powers of its own."""
 
     nodes: tuple[Plain, ...]
     name: str = "toy"
@@ -155,17 +202,21 @@ class Toy:
 
 
 @dataclass(frozen=True)
-class Careless(Toy):
-    """A stack whose status never mentions a problem."""
+class Open(Toy):
+    """A toy whose zones can be cut off, and that lets itself be looked into."""
 
-    def status(self) -> Status:
-        """Whatever there is, all is well."""
-        return replace(super().status(), problems=())
+    def instances(self) -> Mapping[str, str]:
+        """See ``fixtures.powers.TellsInstances``."""
+        return {node.name: f"run {node.machine.started}" if node.machine.server else "" for node in self.nodes}
 
-
-@dataclass(frozen=True)
-class Cuttable(Toy):
-    """A toy whose zones can be cut off."""
+    def look_closer(self, aspect: str, nodes: Collection[str]) -> Mapping[str, float]:
+        """See ``fixtures.powers.LooksCloser``."""
+        found = {}
+        for node in self.nodes:
+            begun_s = time.monotonic()
+            if node.name in nodes and (said := _said(node, LOOKS_FOR_S)):
+                found[node.name] = time.monotonic() - begun_s if aspect == "answer_s" else float(said[aspect])
+        return found
 
     def isolate_zone(
         self,
@@ -189,19 +240,29 @@ class Cuttable(Toy):
 
 
 def _ask(node: Plain) -> NodeStatus:
-    connection = http.client.HTTPConnection("127.0.0.1", node.machine.port, timeout=PATIENCE_S)
+    said = _said(node, PATIENCE_S)
+    return (
+        NodeStatus(answers=True, duty=said["ready"], instance=said["instance"]) if said else NodeStatus(answers=False)
+    )
+
+
+def _said(node: Plain, patience_s: float) -> Mapping[str, Any]:
+    """What it answers; empty where it does not."""
+    connection = http.client.HTTPConnection("127.0.0.1", node.machine.port, timeout=patience_s)
     try:
         connection.request("GET", "/api/ready")
-        answer = json.loads(connection.getresponse().read())
-        return NodeStatus(answers=True, duty=answer["ready"])
+        answer: Mapping[str, Any] = json.loads(connection.getresponse().read())
     except (OSError, http.client.HTTPException):
-        return NodeStatus(answers=False)
+        return {}
+    else:
+        return answer
     finally:
         connection.close()
 
 
 @contextmanager
-def _running(kind: type[Plain], stack: type[Toy] = Cuttable) -> Iterator[Toy]:
+def running(kind: type[Plain], stack: type[Toy] = Open) -> Iterator[Toy]:
+    """A toy of nodes of a kind, until the block ends."""
     apis = [kind(f"api-{zone}", "api", zone, Machine("replica")) for zone in ZONES]
     nodes = (*apis, kind("load-balancer", "load balancer", "", Machine("yes")))
     for node in nodes:
@@ -216,41 +277,5 @@ def _running(kind: type[Plain], stack: type[Toy] = Cuttable) -> Iterator[Toy]:
 @contextmanager
 def provide() -> Iterator[Stack]:
     """All powers but those of a network namespace."""
-    with _running(Powerful) as stack:
+    with running(Powerful) as stack:
         yield stack
-
-
-@contextmanager
-def kill_does_nothing() -> Iterator[Stack]:
-    """Killing reports success and kills nothing."""
-    with _running(Immortal) as stack:
-        yield stack
-
-
-@contextmanager
-def powerless() -> Iterator[Stack]:
-    """A stack that can only be looked at."""
-    with _running(Plain, Toy) as stack:
-        yield stack
-
-
-@contextmanager
-def does_not_heal() -> Iterator[Stack]:
-    """What was killed stays so."""
-    with _running(Frail) as stack:
-        yield stack
-
-
-@contextmanager
-def sees_no_problem() -> Iterator[Stack]:
-    """Its status says that all is well, always."""
-    with _running(Powerful, Careless) as stack:
-        yield stack
-
-
-@contextmanager
-def two_of_a_name() -> Iterator[Stack]:
-    """Two nodes are called the same."""
-    with _running(Powerful) as stack:
-        first, second, *others = stack.nodes
-        yield Toy((replace(first, name=second.name), second, *others))
