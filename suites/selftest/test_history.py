@@ -47,7 +47,11 @@ def history() -> History:
         number=a([0, 1, 2]), source=a([3, 3, 3], np.int32), target=a([4, 4, 4], np.int32), amount=a([50] * 3, np.int32),
         balance=a([1000, 850, 1150]), version=a([0, 3, 3]), opening_balance=1000,
     )  # fmt: skip
-    windows = [FaultWindow("zone_outage", ("a/api-1", "a/database"), 11.5, felt_s=11.75), FaultWindow("kill", (), 30.0)]
+    windows = [
+        FaultWindow("zone_outage", ("a/api-1", "a/database"), 11.5, felt_s=11.75, touched=("a/api-1",)),
+        FaultWindow("zone_pause", ("a/api-1",), 20.0, touched=()),
+        FaultWindow("kill", (), 30.0),
+    ]
     return History(windows, operations(*(row(n, 10.0 + n / 8) for n in range(3))), {"database": ledger})
 
 

@@ -209,7 +209,13 @@ def test_summary_follows_its_schema(run: Path) -> None:
     assert lossy["outcome"] == "FAIL"
     assert lossy["measured"]["rpo_writes"] == 12
     assert lossy["measured"]["generator_lag_ms_p99"] < 10
-    assert lossy["objectives"] == {"rto_s": 10.0, "unavailable_s": 12.0, "rpo_writes": 0, "stale_reads_s": 1.0}
+    assert lossy["objectives"] == {
+        "rto_s": 10.0,
+        "unavailable_s": 12.0,
+        "rpo_writes": 0,
+        "stale_reads_s": 1.0,
+        "failed_requests": None,
+    }
     assert lossy["controls"][0] == "SOC2:A1.2"
     assert found["groups"][0]["measured"]["rto_s"]["n"] == 5
 
