@@ -117,11 +117,17 @@ class Ledger(Protocol):
         ...
 
 
+_NEEDS_ROOM = "INSERT INTO room SELECT string_agg(md5(random()::text), '') FROM generate_series(1, 200) RETURNING 1"
+"""6,400 bytes, more than half a page, so that each takes a new one."""
+
+
 class PostgresLedger:
     """The ledger itself."""
 
     def __init__(self, config: Config) -> None:
         self._timeout_s = config.database_timeout_s
+        self._full = False
+        """A write found no room; it stands until one finds some."""
         self._running: set[asyncio.Task[list[Any]]] = set()
         self._busy: set[Link] = set()
         self.connections = Connections(config.database_dsn, config.pool_size)
@@ -189,6 +195,11 @@ class PostgresLedger:
         row is written and nothing is left to vacuum. A replica cannot do it; a primary set to read-only could, and
         is therefore asked.
         """
+        if self._full:
+            # The message needs no room beyond the write-ahead log's, a transfer does.
+            await self.execute(_NEEDS_ROOM, ())
+            self._full = False
+            await self.execute("TRUNCATE room", ())
         query = (
             "SELECT max(version), current_setting('transaction_read_only')::boolean,"
             " pg_logical_emit_message(true, 'abacus ready', '') FROM schema_migrations"
@@ -247,6 +258,7 @@ class PostgresLedger:
             rows = await cursor.fetchall()
             works = True
         except psycopg.Error as error:
+            self._full = self._full or isinstance(error, psycopg.errors.DiskFull)
             rolled_back = link.connection.pgconn.transaction_status == TransactionStatus.IDLE
             # A server that became read-only lives on, but the next statement belongs to the new primary.
             works = rolled_back and not isinstance(error, psycopg.errors.ReadOnlySqlTransaction)
