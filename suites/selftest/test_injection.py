@@ -232,6 +232,7 @@ def test_a_stack_that_does_not_heal_ends_the_session(tmp_path: Path) -> None:
     assert ran.code not in (pytest.ExitCode.OK, pytest.ExitCode.USAGE_ERROR)
     assert outcomes(ran) == {"test_breaks_it": "FAIL", "test_afterwards": "UNKNOWN"}
     assert "did not heal within 1 s after the fault was undone: api-a does not answer" in reason(ran, "test_breaks_it")
+    assert [(line["node"], line["text"]) for line in ran.records("diagnosis")] == [("api-a", "started 1 times")]
     assert ran.records("run_finished")[0]["stopped"] == "the stack did not heal: api-a does not answer"
 
 

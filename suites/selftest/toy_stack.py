@@ -209,6 +209,10 @@ class Open(Toy):
         """See ``fixtures.powers.TellsInstances``."""
         return {node.name: f"run {node.machine.started}" if node.machine.server else "" for node in self.nodes}
 
+    def diagnose(self, nodes: Collection[str]) -> Mapping[str, str]:
+        """See ``fixtures.powers.Diagnosable``."""
+        return {node.name: f"started {node.machine.started} times" for node in self.nodes if node.name in nodes}
+
     def look_closer(self, aspect: str, nodes: Collection[str]) -> Mapping[str, float]:
         """See ``fixtures.powers.LooksCloser``."""
         found = {}
