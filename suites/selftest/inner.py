@@ -35,7 +35,7 @@ def pytest_in(directory: Path, *options: str, **variables: str) -> Ran:
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-        timeout=60,
+        timeout=120,
         check=False,
     )
     return Ran(result.returncode, result.stdout, directory / "reports")
