@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures.faults.targets import hit_each
+
 from .injection_runs import HEAD, STAGES, course, outcomes, reason, run
 from .inner import inner
 
@@ -258,3 +260,20 @@ def test_a_fixture_of_ones_own_can_be_the_stack(tmp_path: Path) -> None:
     """,
     )
     assert ran.code == pytest.ExitCode.OK, ran.output
+
+
+def test_every_node_is_undone_also_where_the_undoing_of_another_fails() -> None:
+    undone = []
+
+    def undo(node: str) -> None:
+        undone.append(node)
+        if node == "a":
+            raise OSError("a does not start")
+
+    with pytest.raises(OSError, match="a does not start"), hit_each(["a", "b", "c"], str, undo):
+        pass
+    assert undone == ["a", "b", "c"]
+    undone.clear()
+    with pytest.raises(ValueError, match="invalid literal"), hit_each(["b", "c"], int, undo):
+        pass
+    assert undone == ["b", "c"]
