@@ -15,6 +15,15 @@ import pytest
 from .drills import REPOSITORY, command, environment
 
 MARK = "DRILLS_LEAK_MARK"
+KILLS = int(os.environ.get("ABACUS_KILLS", "6"))
+"""How many runners are killed in the middle of a fault; each takes about 20 s."""
+IN_THE_MIDDLE = [
+    *("zone-loss", "zone-pause", "zone-partition", "zone-partition-inside", "zone-flapping", "cut-then-kill"),
+    *("database-data-full", "database-connections", "database-slow", "database-replica-clock", "migration-locks-table"),
+    *("api-slow", "api-log-full", "api-descriptors", "api-rolling-restart", "release-fails"),
+    *("cache-slow", "cache-full"),
+]
+"""Rows whose faults leave the most behind: cables, mounts, proxies, crowds, limits, changed environments."""
 GONE_WITHIN_S = 15.0
 """The kernel ends a namespace in well under a second; the warden and the removal of 1 GB take a few."""
 
@@ -49,17 +58,18 @@ def _runners(first: subprocess.Popen[bytes]) -> list[psutil.Process]:
     return found
 
 
-def _start(tmp_path: Path, mark: str, *options: str) -> tuple[subprocess.Popen[bytes], Path]:
+def _start(tmp_path: Path, mark: str, *options: str, row: str = "zone-loss") -> tuple[subprocess.Popen[bytes], Path]:
     state = tmp_path / "state"
     state.mkdir()
-    process = subprocess.Popen(
-        command(["zone-loss"], tmp_path / "reports", *options),
-        cwd=REPOSITORY,
-        env=environment() | {MARK: mark, "ABACUS_STATE_DIRECTORY": str(state)},
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    with (tmp_path / "output").open("wb") as output:
+        process = subprocess.Popen(
+            command([row], tmp_path / "reports", *options),
+            cwd=REPOSITORY,
+            env=environment() | {MARK: mark, "ABACUS_STATE_DIRECTORY": str(state)},
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+        )
     return process, state
 
 
@@ -80,6 +90,27 @@ def test_sigkill_at_a_random_moment_leaves_nothing(tmp_path: Path, attempt: int,
     try:
         # Evenly over the first 14 s: collection, start of each tier, load, the fault.
         time.sleep(14 * (attempt + chance.random()) / 10)
+        victim = chance.choice(_runners(process))
+        victim.send_signal(signal.SIGKILL)
+        process.wait(timeout=30)
+        _assert_nothing_left(str(tmp_path), state)
+        assert _interfaces() == before
+    finally:
+        _end(process)
+
+
+@pytest.mark.parametrize("attempt", range(KILLS))
+def test_sigkill_in_the_middle_of_a_fault_leaves_nothing(tmp_path: Path, attempt: int) -> None:
+    chance = random.Random(attempt)  # noqa: S311
+    row, before = chance.choice(IN_THE_MIDDLE), _interfaces()
+    process, state = _start(tmp_path, str(tmp_path), row=row)
+    try:
+        deadline = time.monotonic() + 60
+        while b"injecting" not in (output := (tmp_path / "output").read_bytes()):
+            assert process.poll() is None, output.decode()
+            assert time.monotonic() < deadline, f"no fault after 60 s: {output.decode()}"
+            time.sleep(0.05)
+        time.sleep(chance.uniform(0, 4))
         victim = chance.choice(_runners(process))
         victim.send_signal(signal.SIGKILL)
         process.wait(timeout=30)
