@@ -1,7 +1,8 @@
 """The etcd that the stack runs keeps what others renewed while its leader was frozen.
 
 That is what ``newer_etcd`` mends, and what a failover of the database stands on. An etcd without the mend fails here in
-about 37 of 100 rounds (22 of 60, measured), so that twelve rounds miss it once in 250. ``ABACUS_ETCD`` names another etcd to be tried.
+about 37 of 100 rounds (22 of 60, measured), so that twelve rounds miss it once in 250. ``ABACUS_ETCD`` names another
+etcd to be tried.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ RESULTS_VARIABLE = "ABACUS_TRACK_RECORD"
 """A directory for what was measured, from which the README's table is made."""
 
 
-@pytest.mark.parametrize("defect", DEFECTS, ids=[defect.name for defect in DEFECTS])
+@pytest.mark.parametrize("defect", DEFECTS, ids=[defect.id for defect in DEFECTS])
 def test_defect_turns_exactly_its_checks_red(defect: Defect, tmp_path: Path) -> None:
     options = [] if defect.name == "good" else ["--stack", f"suites.selftest.sabotage.stacks:{defect.name}"]
     if (ROWS / f"{defect.row}.yaml").exists():
@@ -31,7 +31,7 @@ def test_defect_turns_exactly_its_checks_red(defect: Defect, tmp_path: Path) -> 
     measured = {name: number for verdict in verdicts.values() for name, number in verdict["measured"].items()}
     assert defect.telling in measured
     if RESULTS_VARIABLE in os.environ:
-        (Path(os.environ[RESULTS_VARIABLE]) / f"{defect.name}.json").write_text(json.dumps(measured))
+        (Path(os.environ[RESULTS_VARIABLE]) / f"{defect.id}.json").write_text(json.dumps(measured))
 
 
 def test_the_track_record_lists_every_defect() -> None:

@@ -8,11 +8,11 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 
 from fixtures.model import Stack
-from fixtures.powers import Direction
+from fixtures.powers import Change, Direction, Resource
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
-from fixtures.stacks.embedded.roles import ApiNode
+from fixtures.stacks.embedded.roles import ApiNode, DatabaseNode
 from fixtures.stacks.embedded.stack import NetworkedStack
 
 STEPS_DOWN_WITHIN_S = 8.0
@@ -128,6 +128,38 @@ def kill_does_nothing() -> Iterator[Stack]:
     """Killing reports success and kills nothing."""
     with embedded() as stack:
         yield replace(stack, nodes=tuple(_Immortal(**vars(node)) for node in stack.nodes))
+
+
+@dataclass(frozen=True)
+class _UnmovedApi(ApiNode):
+    """An API process that is neither slowed, changed nor given a wrong clock, and says that it was."""
+
+    def slow(self, delay_s: float) -> None:
+        """Do nothing."""
+
+    def change(self, change: Change) -> None:
+        """Do nothing."""
+
+    def skew(self, offset_s: float) -> None:
+        """Do nothing."""
+
+
+@dataclass(frozen=True)
+class _UnmovedDatabase(DatabaseNode):
+    """A database whose volumes do not fill up, and that says that they did."""
+
+    def exhaust(self, resource: Resource) -> None:
+        """Do nothing."""
+
+
+@wants_sandbox
+@contextmanager
+def nothing_gets_worse() -> Iterator[Stack]:
+    """What slows, fills, changes or sets a clock reports success and does nothing."""
+    unmoved = {"api": _UnmovedApi, "database": _UnmovedDatabase}
+    with embedded() as stack:
+        nodes = tuple(unmoved[node.role](**vars(node)) if node.role in unmoved else node for node in stack.nodes)
+        yield replace(stack, nodes=nodes)
 
 
 @dataclass(frozen=True)

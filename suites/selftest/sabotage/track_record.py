@@ -32,6 +32,11 @@ class Defect:
     telling: str
     """The measured number that tells the story."""
 
+    @property
+    def id(self) -> str:
+        """The stack and the drill, which together are unique."""
+        return f"{self.name}-{self.row}"
+
 
 def _defect(name: str, says: str, row: str, red: str, telling: str, since: str = "2026-11-24") -> Defect:
     return Defect(name, says, row, frozenset(red.split()), since, telling)
@@ -73,6 +78,15 @@ DEFECTS = (
         "failed_requests",
     ),
     _defect("balancer_asks_nobody", "a load balancer that asks nobody", "api-slow", "recovered_within", "rto_s"),
+    *(
+        _defect("nothing_gets_worse", f"{what} that does nothing", row, "fault_was_felt", "faults_felt", "2026-11-25")
+        for what, row in (
+            ("a slowdown", "api-slow"),
+            ("a full volume", "database-data-full"),
+            ("a bad release", "release-fails"),
+            ("a wrong clock", "api-clock"),
+        )
+    ),
     _defect(
         "one_database_zone",
         "one zone holding both database members",
@@ -91,13 +105,13 @@ DEFECTS = (
 
 
 def table(results: dict[str, dict[str, float]]) -> str:
-    """The Markdown table; ``results`` maps a defect's name to what was measured."""
+    """The Markdown table; ``results`` maps a defect's id to what was measured."""
     lines = [
         "| planted defect | drill | turned red, and nothing else | measured | caught since |",
         "|---|---|---|---|---|",
     ]
     for defect in DEFECTS:
-        measured = results[defect.name].get(defect.telling)
+        measured = results[defect.id].get(defect.telling)
         number = f"{measured:g}" if isinstance(measured, int | float) else "-"
         red = ", ".join(f"`{check}`" for check in sorted(defect.red))
         lines.append(f"| {defect.says} | `{defect.row}` | {red} | `{defect.telling}` {number} | {defect.since} |")
