@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Postgres]:
         with psycopg.connect(running.dsn, autocommit=True) as connection:
             connection.execute("CREATE DATABASE source")
         with psycopg.connect(f"{running.dsn} dbname=source", autocommit=True) as connection:
-            connection.execute(SCHEMA)  # type: ignore[arg-type]
+            connection.execute(SCHEMA)
         yield running
     finally:
         running.stop()
@@ -60,11 +60,11 @@ def copy(server: Postgres) -> Callable[..., str]:
     def make(*statements: str) -> str:
         name = f"copy_{uuid4().hex}"
         with psycopg.connect(server.dsn, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name} TEMPLATE source")  # type: ignore[arg-type]
+            connection.execute(f"CREATE DATABASE {name} TEMPLATE source")
         dsn = f"{server.dsn} dbname={name}"
         with psycopg.connect(dsn, autocommit=True) as connection:
             for statement in statements:
-                connection.execute(statement)  # type: ignore[arg-type]
+                connection.execute(statement)
         return dsn
 
     return make
@@ -190,7 +190,7 @@ def test_the_merge_is_what_sets_say() -> None:
     for _ in range(200):
         sides = [{draw.randrange(12): draw.randrange(2) for _ in range(draw.randrange(12))} for _ in range(2)]
         streams = [[Row(f"{key:02}", str(key), str(side[key])) for key in sorted(side)] for side in sides]
-        found = differing(*streams, examples=99)
+        found = differing(streams[0], streams[1], examples=99)
         one, other = sides
         assert set(map(int, found.examples["missing"])) == set(one) - set(other)
         assert set(map(int, found.examples["added"])) == set(other) - set(one)

@@ -1,0 +1,137 @@
+"""An object store, a server that archives into it, and what it held at which moment; on loopback and not durable."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import boto3
+import psycopg
+
+from fixtures.recovery.archive import seal
+from fixtures.recovery.barman import Backup, Store, archive_command, back_up
+from fixtures.recovery.fingerprint import Fingerprint, fingerprint
+
+from .local_servers import Postgres, free_port, until, wait_for_port
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+KEYS = {"aws_access_key_id": "drill", "aws_secret_access_key": "not-a-secret"}
+
+
+@contextmanager
+def object_store(log: Path) -> Iterator[str]:
+    """A running moto; its URL. It takes any credentials until it is told otherwise."""
+    port = free_port()
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            [Path(sys.executable).parent / "moto_server", "-H", "127.0.0.1", "-p", str(port)],
+            stdout=output,
+            stderr=output,
+            env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "false"},
+        )
+        try:
+            wait_for_port(port, process, within_s=60.0)
+            yield f"http://127.0.0.1:{port}"
+        finally:
+            process.kill()
+            process.wait()
+
+
+def s3(endpoint_url: str) -> S3Client:
+    """A client of it."""
+    return boto3.Session(**KEYS, region_name="us-east-1").client("s3", endpoint_url=endpoint_url)  # type: ignore[arg-type]
+
+
+def make_store(endpoint_url: str, directory: Path, bucket: str, server: str = "ledger") -> Store:
+    """A new bucket, and its credentials in a file."""
+    credentials = directory / "credentials"
+    credentials.write_text("[default]\n" + "".join(f"{name} = {value}\n" for name, value in KEYS.items()))
+    s3(endpoint_url).create_bucket(Bucket=bucket)
+    return Store(bucket=bucket, server=server, endpoint_url=endpoint_url, credentials=credentials)
+
+
+def copied(store: Store, bucket: str) -> Store:
+    """The same objects in a bucket of their own, to be harmed."""
+    client = s3(store.endpoint_url)
+    client.create_bucket(Bucket=bucket)
+    for each in client.list_objects_v2(Bucket=store.name)["Contents"]:
+        # As a new object: a copy of one in parts has another ETag than what was sealed.
+        client.put_object(
+            Bucket=bucket, Key=each["Key"], Body=client.get_object(Bucket=store.name, Key=each["Key"])["Body"].read()
+        )
+    return replace(store, bucket=bucket)
+
+
+def archiving(server: Postgres, store: Store) -> None:
+    """Have a server that was created archive from its start on."""
+    with (server.directory / "postgresql.conf").open("a") as file:
+        file.write(f"archive_mode = on\narchive_command = '{archive_command(store)}'\nwal_level = replica\n")
+        file.write("max_wal_size = 64MB\nmin_wal_size = 32MB\nsummarize_wal = on\n")
+
+
+def archived(dsn: str) -> None:
+    """Complete the current segment and return when it is in the archive."""
+    with psycopg.connect(dsn, autocommit=True) as connection:
+        connection.execute("SELECT pg_logical_emit_message(true, 'test', 'end')")
+        [(name,)] = connection.execute("SELECT pg_walfile_name(pg_switch_wal())").fetchall()
+
+        def there() -> bool:
+            [(last,)] = connection.execute("SELECT last_archived_wal FROM pg_stat_archiver").fetchall()
+            return last is not None and last[:24] >= name
+
+        until(there, within_s=60.0)
+
+
+@dataclass(frozen=True)
+class Past:
+    """A server's past: a backup, then more rows, then a moment, then a table dropped and other rows written."""
+
+    server: Postgres
+    store: Store
+    backup: Backup
+    target: datetime
+    """Just before the table was dropped."""
+    before: Fingerprint
+    """At the target."""
+    after: Fingerprint
+    """At the end."""
+
+
+@contextmanager
+def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
+    """Live through it; the server still runs."""
+    store = make_store(endpoint_url, directory, bucket)
+    server = Postgres(directory / "source")
+    server.create()
+    archiving(server, store)
+    server.start()
+    try:
+        with psycopg.connect(server.dsn, autocommit=True) as connection:
+            connection.execute("CREATE TABLE ledger (id bigserial PRIMARY KEY, amount numeric, note text)")
+            connection.execute(
+                "INSERT INTO ledger (amount, note) SELECT n, 'row ' || n FROM generate_series(1, 3000) AS n"
+            )
+            connection.execute("CREATE TABLE audit (id int PRIMARY KEY, at timestamptz DEFAULT now())")
+            connection.execute("CREATE ROLE teller LOGIN PASSWORD 'x'")
+            backup = back_up(store, server.dsn)
+            seal(store, backup)
+            connection.execute("INSERT INTO ledger (amount, note) SELECT n, 'later' FROM generate_series(1, 500) AS n")
+            connection.execute("INSERT INTO audit SELECT generate_series(1, 20)")
+            before = fingerprint(server.dsn, keep_rows=True)
+            [(target,)] = connection.execute("SELECT clock_timestamp()").fetchall()
+            connection.execute("SELECT pg_sleep(0.05)")
+            connection.execute("DROP TABLE ledger")
+            connection.execute("INSERT INTO audit SELECT generate_series(21, 30)")
+        archived(server.dsn)
+        yield Past(server, store, backup, target, before, fingerprint(server.dsn, keep_rows=True))
+    finally:
+        server.stop()
