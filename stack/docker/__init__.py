@@ -1,0 +1,1 @@
+"""The stack as containers: images, their configuration, and ``docker-compose.yml``."""
