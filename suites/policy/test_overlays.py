@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,10 +15,10 @@ pytest_plugins = ["fixtures.policy.built"]
 Objects = list[dict[str, Any]]
 Built = Callable[[str], Objects]
 
-HOSTS = {"development": "dev.abacus.example", "staging": "staging.abacus.example", "production": "abacus.example"}
-OVERLAYS = tuple(HOSTS)
-BUILT = ("base", "admission", *(f"overlays/{name}" for name in OVERLAYS))
-CUSTOM = {"ExternalSecret", "SecretStore"}
+OVERLAYS = ("development", "staging", "production")
+NETWORKS = {"development": "10.10", "staging": "10.20", "production": "10.30"}
+BUILT = ("ingress", "admission", *(f"overlays/{name}" for name in OVERLAYS))
+CUSTOM = {"ExternalSecret", "SecretStore", "TargetGroupBinding"}
 """Kinds that an operator defines: there is no schema for them here."""
 
 
@@ -38,7 +39,6 @@ def test_no_rule_is_broken_as_built(name: str, built: Built, broken_rules: Calla
 WORSE: list[tuple[str, str, str, str, Any, str]] = [
     ("Service", "api", "replace", "/spec/selector", {"app": "api"}, "service-selects-pods"),
     ("Service", "api", "replace", "/spec/ports/0/targetPort", "web", "service-target-port"),
-    ("Ingress", "abacus", "replace", "/spec/rules/0/http/paths/0/backend/service/name", "ap", "ingress-backend-exists"),
     ("HorizontalPodAutoscaler", "api", "replace", "/spec/scaleTargetRef/name", "apis", "hpa-target-exists"),
     ("PodDisruptionBudget", "api", "add", "/spec/minAvailable", 3, "disruption-budget-allows-drain"),
     (
@@ -95,19 +95,34 @@ def test_everything_built_fits_the_schemas(name: str, version: str, built: Built
 @pytest.mark.parametrize("name", OVERLAYS)
 def test_an_overlay_says_what_the_base_leaves_open(name: str, built: Built) -> None:
     things = by_name(built(f"overlays/{name}"))
-    namespace = "abacus" if name == "production" else f"abacus-{name}"
-    assert ("Namespace", namespace) in things
     inside = [each for (kind, _), each in things.items() if kind not in {"Namespace", "PriorityClass"}]
-    assert {each["metadata"]["namespace"] for each in inside} == {namespace}
+    assert {each["metadata"]["namespace"] for each in inside} == {"abacus"}
     pulled = images(list(things.values()))
     assert len(pulled) == 2
     assert all(image.split("/")[0].endswith(".amazonaws.com") and "@sha256:" in image for image in pulled)
-    hosts = {things["Ingress", owner]["spec"]["rules"][0]["host"] for owner in ("abacus", "maintenance")}
-    assert hosts == {HOSTS[name]}
+    targets = {owner: things["TargetGroupBinding", owner]["spec"] for owner in ("api", "frontend")}
+    assert {owner: spec["targetGroupName"] for owner, spec in targets.items()} == {
+        "api": f"abacus-{name}-api",
+        "frontend": f"abacus-{name}-frontend",
+    }
+    assert {owner for owner, spec in targets.items() if ("Service", spec["serviceRef"]["name"]) in things} == set(
+        targets
+    )
+    blocks = set(re.findall(r"cidr: (\d+\.\d+)", yaml.safe_dump_all(things.values())))
+    assert blocks == {NETWORKS[name]}
     secret = things["ExternalSecret", "database"]["spec"]["dataFrom"][0]["extract"]["key"]
     assert secret == f"abacus/{name}/database"
     role = things["ServiceAccount", "secrets-reader"]["metadata"]["annotations"]["eks.amazonaws.com/role-arn"]
     assert role.endswith(f"role/abacus-{name}-secrets-reader")
+
+
+def test_an_ingress_of_its_own_leads_to_both_services(
+    built: Built, changed: Callable[..., dict[str, Any]], broken_rules: Callable[..., set[str]]
+) -> None:
+    objects = by_name(built("ingress"))
+    path = "/spec/rules/0/http/paths/0/backend/service/name"
+    objects["Ingress", "abacus"] = changed(objects["Ingress", "abacus"], "replace", path, "ap")
+    assert broken_rules(list(objects.values()), "ingress-backend-exists") == {"ingress-backend-exists"}
 
 
 def test_production_scales_as_planned(built: Built) -> None:
@@ -133,7 +148,7 @@ def test_no_environment_shares_an_address_or_a_secret(built: Built) -> None:
 def test_the_maintenance_page_fits_the_load_balancer(built: Built) -> None:
     (page,) = (
         each["metadata"]["annotations"]["alb.ingress.kubernetes.io/actions.maintenance"]
-        for each in built("base")
+        for each in built("ingress")
         if each["kind"] == "Ingress" and each["metadata"]["name"] == "maintenance"
     )
     action = yaml.safe_load(page)
