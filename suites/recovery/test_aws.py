@@ -122,6 +122,7 @@ def test_lost_region_is_never_asked(aws: Any) -> None:
 
 def test_clients_are_sent_to_the_restored_instance_only(aws: Any) -> None:
     aws.perform("restore")
+    aws.client("rds").stop_db_instance(DBInstanceIdentifier=ORIGINAL)
 
     recovery = aws.perform("switch", to=RESTORED)
 
@@ -135,6 +136,14 @@ def test_clients_are_sent_to_the_restored_instance_only(aws: Any) -> None:
     assert record["ResourceRecords"][0]["Value"].startswith(f"{RESTORED}.")
     assert record["TTL"] == 60  # it was 300: so long would clients have gone on writing to the old one
     assert list(recovery.phases_s) == ["switch", "verify"]
+
+
+def test_clients_are_not_sent_away_while_the_original_takes_writes(aws: Any) -> None:
+    aws.perform("restore")
+
+    with pytest.raises(Exception, match=f"{ORIGINAL} is available, and what clients still write to it would be lost"):
+        aws.perform("switch", to=RESTORED)
+    assert aws.perform("switch", to=RESTORED, fenced=True).verdict.outcome is Outcome.PASS
 
 
 def test_promoted_replica_is_what_the_original_was(aws: Any) -> None:

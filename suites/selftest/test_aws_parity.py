@@ -131,7 +131,10 @@ def test_speed_of_storage_is_asked_for_where_it_can_be_set(storage: dict[str, An
 def test_properties_are_plain_and_sorted_and_leave_out_the_drill_itself() -> None:
     found = properties_of(
         {
-            "TagList": [{"Key": "b", "Value": "2"}, {"Key": "abacus-drill", "Value": "x"}, {"Key": "a", "Value": "1"}],
+            "TagList": [
+                {"Key": key, "Value": value}
+                for key, value in (("b", "2"), ("abacus-drill", "x"), ("aws:cloudformation:stack-id", "y"), ("a", "1"))
+            ],
             "VpcSecurityGroups": [{"VpcSecurityGroupId": "sg-2"}, {"VpcSecurityGroupId": "sg-1"}],
             "DBParameterGroups": [{"DBParameterGroupName": "ledger", "ParameterApplyStatus": "pending-reboot"}],
         }

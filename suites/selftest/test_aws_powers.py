@@ -16,7 +16,7 @@ from fixtures.aws.run import PROCEDURES
 from fixtures.model import Outcome
 
 ENTRY = {"failover": "accounts"}
-GIVEN = {"switch": {"to": emulated.REPLICA}}
+GIVEN: dict[str, dict[str, Any]] = {"switch": {"to": emulated.REPLICA, "fenced": True}}
 READS = ("Describe", "List", "Get")
 
 

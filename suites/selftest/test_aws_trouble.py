@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,6 +13,7 @@ import boto3
 import pytest
 
 from fixtures.aws import calls, emulated
+from fixtures.aws.act import SETTLED
 from fixtures.aws.emulated import INSTANCE, Account, fresh_session
 from fixtures.aws.inventory import Refused
 from fixtures.aws.properties import properties_of
@@ -40,7 +42,7 @@ def failing(operation: str, code: str) -> boto3.Session:
 
 @pytest.mark.parametrize("procedure", [name for name in PROCEDURES if name != "discard"])
 def test_a_procedure_names_exactly_the_powers_that_it_uses(aws: Account, procedure: str) -> None:
-    given: dict[str, Any] = {"to": emulated.REPLICA} if procedure == "switch" else {}
+    given: dict[str, Any] = {"to": emulated.REPLICA, "fenced": True} if procedure == "switch" else {}
     if procedure == "expire":
         rds = aws.client("rds")
         for number in range(3):
@@ -115,6 +117,23 @@ def test_a_wait_has_a_deadline_and_says_what_was_seen_last(aws: Account) -> None
         waiting.wait("rds", "db_snapshot_available", DBSnapshotIdentifier="x")
 
 
+@pytest.mark.parametrize(
+    ("state", "settled"),
+    [
+        ({}, True),
+        ({"PendingModifiedValues": {}}, True),
+        ({"PendingModifiedValues": {"MultiAZ": True}}, False),
+        ({"DBInstanceStatus": "modifying"}, False),
+        ({"DBParameterGroups": [{"ParameterApplyStatus": "applying"}]}, False),
+        ({"DBParameterGroups": [{"ParameterApplyStatus": "pending-reboot"}]}, True),
+    ],
+)
+def test_an_instance_has_settled_when_nothing_is_under_way(state: dict[str, Any], settled: bool) -> None:
+    jmespath: Any = importlib.import_module("jmespath")
+    instance = {"DBInstanceStatus": "available", "DBParameterGroups": [{"ParameterApplyStatus": "in-sync"}], **state}
+    assert jmespath.search(" && ".join(SETTLED), {"DBInstances": [instance]}) is settled
+
+
 def test_parameters_that_wait_for_a_reboot_get_one(aws: Account) -> None:
     session, seen = fresh_session(), list[str]()
     session.events.register("before-call", lambda model, **_: seen.append(model.name))
@@ -128,6 +147,26 @@ def test_parameters_that_wait_for_a_reboot_get_one(aws: Account) -> None:
     recovery = aws.perform("promote", session=session)
     assert "RebootDBInstance" in seen
     assert "parameter_group_state" in recovery.of(Outcome.PASS)
+
+
+def test_a_promotion_is_waited_for_until_the_replica_stands_alone(aws: Account) -> None:
+    staging = replace(aws.inventory, environment="staging", within_s=0.01)
+    with pytest.raises(
+        Refused,
+        match=r"did not become promoted within 0.01 s; last seen: available.*already done and left in place: promote_read_replica",
+    ):
+        aws.perform("promote", inventory=staging)  # moto never lets go of the source
+
+    session, seen = fresh_session(), list[str]()
+    session.events.register("before-call", lambda model, **_: seen.append(model.name))
+
+    def lets_go(parsed: dict[str, Any], **_: Any) -> None:
+        for instance in parsed["DBInstances"] if "PromoteReadReplica" in seen else ():
+            instance.pop("ReadReplicaSourceDBInstanceIdentifier", None)
+
+    session.events.register("after-call.rds.DescribeDBInstances", lets_go)
+    recovery = aws.perform("promote", inventory=staging, session=session)
+    assert "replica_of" in recovery.of(Outcome.PASS)
 
 
 def test_names_that_are_taken_or_wrong_are_refused_before_anything_changes(aws: Account) -> None:
@@ -147,7 +186,7 @@ def test_only_what_this_drill_made_and_nobody_uses_is_discarded(aws: Account) ->
     with pytest.raises(Refused, match="no such instance"):
         aws.perform("discard", drill="never")
     aws.perform("restore")
-    aws.perform("switch", to=f"{INSTANCE}-drill")
+    aws.perform("switch", to=f"{INSTANCE}-drill", fenced=True)
     with pytest.raises(Refused, match="is in service"):
         aws.perform("discard")
     foreign = f"{INSTANCE}-foreign"
