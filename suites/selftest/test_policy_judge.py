@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import json
 import textwrap
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
+from fixtures.policy.finding import Severity
 from fixtures.policy.judge import judge, judge_texts
-from fixtures.policy.rule import BadRule, Rule, read_rule, read_rules
+from fixtures.policy.read.lines import documents
+from fixtures.policy.resource import KINDS
+from fixtures.policy.rule import RULES, BadRule, Rule, read_rule, read_rules
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: api\nspec:\n  ports: [1]\n"
 CEL: dict[str, Any] = {"kind": "kubernetes", "type": "Service", "at": "spec.ports", "cel": "has(r.spec.selector)"}
@@ -176,3 +181,13 @@ def test_what_cannot_be_read_is_a_finding_beside_the_others(tmp_path: Path) -> N
 def test_no_such_directory_is_said(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="no such directory"):
         judge(tmp_path / "none", {})
+
+
+def test_the_schema_for_editors_says_what_the_reader_says() -> None:
+    schema = json.loads((RULES.parent / "schema.json").read_text())
+    assert schema["$defs"]["kind"]["enum"] == list(KINDS)
+    assert schema["properties"]["severity"]["enum"] == list(Severity.__members__)
+    validator = jsonschema.Draft202012Validator(schema)
+    for path in sorted(RULES.glob("*/*.yaml")):
+        (document,) = documents(path.read_text())
+        assert not [f"{path}: {error.json_path}: {error.message}" for error in validator.iter_errors(document.content)]

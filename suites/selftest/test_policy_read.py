@@ -274,3 +274,13 @@ def test_large_and_binary_files_are_refused_politely(tmp_path: Path) -> None:
     said = {each.path: each.message for each in read(from_directory(tmp_path)).unreadable}
     assert "10.0 MB and at most 5" in said["large.yaml"]
     assert "not UTF-8" in said["binary.tf"]
+
+
+def test_what_is_left_out_is_said(tmp_path: Path) -> None:
+    (tmp_path / "chart" / "templates").mkdir(parents=True)
+    (tmp_path / "chart" / "Chart.yaml").write_text("apiVersion: v2\nname: chart\n")
+    (tmp_path / "chart" / "templates" / "service.yaml").write_text("kind: {{ .Values.kind }}\n")
+    (tmp_path / "main.tf.json").write_text("{}")
+    found = read(from_directory(tmp_path))
+    assert not found.unreadable
+    assert [note.partition(":")[0] for note in found.notes] == ["main.tf.json", "chart/Chart.yaml"]
