@@ -81,6 +81,14 @@ def test_what_a_dockerfile_copies_is_let_into_its_build() -> None:
         assert all((REPOSITORY / source).exists() for source in copied), dockerfile.name
 
 
+def test_hadolint_finds_nothing_in_the_dockerfiles() -> None:
+    files = [str(file) for file in sorted(DOCKER.glob("Dockerfile.*")) if file.suffix != ".dockerignore"]
+    command = [str(Path(sys.executable).with_name("hadolint")), *files]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert len(files) == 3
+    assert done.returncode == 0, done.stdout
+
+
 def test_every_server_of_the_load_balancer_is_a_service(compose: dict[str, Any]) -> None:
     servers = re.findall(r"^\s+server \S+ ([\w-]+):\d+", (DOCKER / "config" / "haproxy.cfg").read_text(), re.MULTILINE)
     assert len(servers) == 9
