@@ -59,7 +59,6 @@ module "compute" {
   source                     = "../../modules/compute"
   name                       = local.name
   kubernetes_version         = local.kubernetes_version
-  environment                = local.environment
   namespace                  = local.namespace
   node_class                 = local.node_class
   nodes_min                  = local.nodes_min

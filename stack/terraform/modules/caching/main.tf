@@ -41,7 +41,7 @@ resource "aws_elasticache_replication_group" "main" {
   replication_group_id       = var.name
   description                = "Balances that were read lately"
   engine                     = "valkey"
-  engine_version             = "8.1"
+  engine_version             = "8.0"
   node_type                  = var.node_type
   num_cache_clusters         = 1 + var.replicas
   automatic_failover_enabled = true

@@ -7,10 +7,6 @@ variable "kubernetes_version" {
   type = string
 }
 
-variable "environment" {
-  type = string
-}
-
 variable "namespace" {
   description = "Kubernetes' namespace of the application; the deploy role may change this one only."
   type        = string

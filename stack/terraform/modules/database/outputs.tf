@@ -6,10 +6,6 @@ output "replica_identifiers" {
   value = aws_db_instance.replica[*].identifier
 }
 
-output "arn" {
-  value = aws_db_instance.main.arn
-}
-
 output "endpoint" {
   value = aws_db_instance.main.endpoint
 }
