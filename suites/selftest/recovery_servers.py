@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime
@@ -15,9 +15,10 @@ from typing import TYPE_CHECKING
 import boto3
 import psycopg
 
-from fixtures.recovery.archive import seal
+from fixtures.recovery.archive import objects, seal
 from fixtures.recovery.barman import Backup, Store, archive_command, back_up
 from fixtures.recovery.fingerprint import Fingerprint, fingerprint
+from fixtures.recovery.programs import as_owner_of, postgres_program, run
 
 from .local_servers import Postgres, free_port, until, wait_for_port
 
@@ -59,23 +60,37 @@ def make_store(endpoint_url: str, directory: Path, bucket: str, server: str = "l
     return Store(bucket=bucket, server=server, endpoint_url=endpoint_url, credentials=credentials)
 
 
-def copied(store: Store, bucket: str) -> Store:
-    """The same objects in a bucket of their own, to be harmed."""
+def copied(store: Store, bucket: str, backup: Backup | None = None) -> Store:
+    """The same objects in a bucket of their own, to be harmed; the backup is sealed there if it is given."""
     client = s3(store.endpoint_url)
     client.create_bucket(Bucket=bucket)
-    for each in client.list_objects_v2(Bucket=store.name)["Contents"]:
-        # As a new object: a copy of one in parts has another ETag than what was sealed.
-        client.put_object(
-            Bucket=bucket, Key=each["Key"], Body=client.get_object(Bucket=store.name, Key=each["Key"])["Body"].read()
-        )
-    return replace(store, bucket=bucket)
+    for each in objects(store):
+        if "/seals/" not in each.key:
+            client.copy_object(Bucket=bucket, Key=each.key, CopySource={"Bucket": store.name, "Key": each.key})
+    copy = replace(store, bucket=bucket)
+    if backup is not None:
+        seal(copy, backup)
+    return copy
+
+
+def change(store: Store, key: str, how: Callable[[bytes], bytes]) -> None:
+    """Harm one object."""
+    client = s3(store.endpoint_url)
+    body = client.get_object(Bucket=store.name, Key=key)["Body"].read()
+    client.put_object(Bucket=store.name, Key=key, Body=how(body))
 
 
 def archiving(server: Postgres, store: Store) -> None:
     """Have a server that was created archive from its start on."""
     with (server.directory / "postgresql.conf").open("a") as file:
         file.write(f"archive_mode = on\narchive_command = '{archive_command(store)}'\nwal_level = replica\n")
-        file.write("max_wal_size = 64MB\nmin_wal_size = 32MB\nsummarize_wal = on\n")
+        file.write("max_wal_size = 64MB\nmin_wal_size = 8MB\nsummarize_wal = on\n")
+
+
+def small_segments(server: Postgres) -> None:
+    """WAL in segments of 1 MB, so that moving them costs little. For a server that never ran."""
+    owner = as_owner_of(server.directory)
+    assert run([*owner, postgres_program("pg_resetwal"), "--wal-segsize=1", "-D", server.directory]).code == 0
 
 
 def archived(dsn: str) -> None:
@@ -112,6 +127,7 @@ def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
     store = make_store(endpoint_url, directory, bucket)
     server = Postgres(directory / "source")
     server.create()
+    small_segments(server)
     archiving(server, store)
     server.start()
     try:
@@ -121,6 +137,8 @@ def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
                 "INSERT INTO ledger (amount, note) SELECT n, 'row ' || n FROM generate_series(1, 3000) AS n"
             )
             connection.execute("CREATE TABLE audit (id int PRIMARY KEY, at timestamptz DEFAULT now())")
+            connection.execute("CREATE TABLE still AS SELECT 'unmoved ' || n AS note FROM generate_series(1, 100) AS n")
+            connection.execute("VACUUM (FREEZE) still")
             connection.execute("CREATE ROLE teller LOGIN PASSWORD 'x'")
             backup = back_up(store, server.dsn)
             seal(store, backup)
