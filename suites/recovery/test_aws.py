@@ -24,6 +24,7 @@ JUDGED_AT_LEAST = 24
 def assert_nothing_lost(aws: Any, recovery: Any, *also_unknown: str) -> None:
     """No property is lost, and only what the emulator does not model is not judged."""
     assert recovery.environment == "emulated"
+    assert recovery.verdict.sentence.startswith("emulated: ")
     lost = recovery.of(Outcome.FAIL)
     assert not lost, "\n".join(each.sentence() for each in lost.values())
     unknown = recovery.of(Outcome.UNKNOWN)

@@ -67,15 +67,16 @@ def test_what_is_not_modelled_is_unknown_whatever_it_shows() -> None:
 
 
 def test_verdict_is_the_worst_and_nothing_compared_is_unknown() -> None:
-    assert verdict("check", (), {}).outcome is Outcome.UNKNOWN
+    assert verdict("check", (), {}, "staging").outcome is Outcome.UNKNOWN
     kept = compare(ALL, ALL, ASKED, "production")
-    assert verdict("check", kept, {"restore": 1.5}).measured["restore_s"] == 1.5
-    assert verdict("check", kept, {}).outcome is Outcome.PASS
+    assert verdict("check", kept, {"restore": 1.5}, "staging").measured["restore_s"] == 1.5
+    assert verdict("check", kept, {}, "staging").outcome is Outcome.PASS
     lost = compare(ALL, {**ALL, "port": 1}, ASKED, "production")
-    judged = verdict("check", lost, {})
+    judged = verdict("check", lost, {}, "staging")
     assert judged.outcome is Outcome.FAIL
     assert judged.measured["lost"] == 1
     assert judged.sentence.startswith("port: expected value of port, found 1")
+    assert verdict("check", lost, {}, "emulated").sentence == f"emulated: {judged.sentence}"
 
 
 def test_original_is_made_with_a_value_for_every_property(account: Account) -> None:

@@ -10,6 +10,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import boto3
+import botocore.exceptions
 import pytest
 
 from fixtures.aws import calls, emulated
@@ -90,6 +91,16 @@ def test_wrong_region_missing_snapshot_and_foreign_snapshot_are_said(aws: Accoun
     aws.client("rds").create_db_snapshot(DBInstanceIdentifier=emulated.REPLICA, DBSnapshotIdentifier="other")
     with pytest.raises(Refused, match="other is a snapshot of abacus-db-replica"):
         aws.perform("restore", snapshot="other")
+
+
+def test_a_region_that_cannot_be_reached_is_said(aws: Account) -> None:
+    def unreachable(**_: Any) -> None:
+        raise botocore.exceptions.EndpointConnectionError(endpoint_url="https://sts.eu-centrall-1.amazonaws.com")
+
+    session = fresh_session()
+    session.events.register("before-call", unreachable)
+    with pytest.raises(Refused, match=r"get_caller_identity in eu-central-1: AWS cannot be reached.*check the region"):
+        aws.perform("restore", session=session)
 
 
 def test_missing_credentials_are_said(aws: Account, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
