@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 import textwrap
 from pathlib import Path
 from typing import Any
@@ -191,3 +193,8 @@ def test_the_schema_for_editors_says_what_the_reader_says() -> None:
     for path in sorted(RULES.glob("*/*.yaml")):
         (document,) = documents(path.read_text())
         assert not [f"{path}: {error.json_path}: {error.message}" for error in validator.iter_errors(document.content)]
+
+
+def test_cel_compiles_whatever_is_imported_first() -> None:
+    program = "from fixtures.policy import rego; from fixtures.policy.rule import read_rules; read_rules()"
+    subprocess.run([sys.executable, "-c", program], check=True, cwd=RULES.parents[2])
