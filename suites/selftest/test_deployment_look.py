@@ -7,10 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import yaml
 
 from fixtures.deployment.emulated import emulated_account
 from fixtures.deployment.look import Standing, look_after_deletion, look_at_stacks
+from fixtures.deployment.lookup import read_lookups
 from fixtures.deployment.stacks import Account, Stack, delete, deploy, read_parameters, read_stacks
 from fixtures.model import Outcome
 
@@ -194,7 +194,7 @@ def test_what_stays_after_a_deletion_is_named(small: Small) -> None:
 
 def test_every_type_of_the_stack_has_a_look_up_or_a_reason() -> None:
     """The gaps are known: a new type without a row must be thought of."""
-    lookups = set(yaml.safe_load(Path("fixtures/deployment/lookups.yaml").read_text()))
+    lookups = set(read_lookups())
     stacks = read_stacks(read_parameters("production"))
     used = {each["Type"] for stack in stacks for each in stack.template["Resources"].values()}
     # Their ids name three things at once, or no call reads them.
