@@ -147,8 +147,9 @@ FACTS = [
             for each in said.all("AWS::ElasticLoadBalancingV2::TargetGroup")
         },
         lambda said: {
-            (each["path"], each["interval"], each["unhealthy_threshold"])
+            (path, each["interval"], each["unhealthy_threshold"])
             for each in said.one("aws_lb_target_group")["health_check"]
+            for path in re.findall(r'"(/[^"]*)"', each["path"])  # chosen by each.key
         },
     ),
     Fact(

@@ -28,7 +28,7 @@ resource "aws_lb_target_group" "main" {
   deregistration_delay = 15
 
   health_check {
-    path                = "/api/ready"
+    path                = each.key == "api" ? "/api/ready" : "/api/health"
     interval            = 5
     timeout             = 3
     healthy_threshold   = 2
