@@ -284,3 +284,16 @@ def test_what_is_left_out_is_said(tmp_path: Path) -> None:
     found = read(from_directory(tmp_path))
     assert not found.unreadable
     assert [note.partition(":")[0] for note in found.notes] == ["main.tf.json", "chart/Chart.yaml"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "statement = null",
+        "statement = [1]",
+        'statement {\n principals = "x"\n condition = 1\n}',
+    ],
+)
+def test_a_policy_document_of_another_shape_is_no_crash(text: str) -> None:
+    found = contents(main__tf=f'data "aws_iam_policy_document" "a" {{\n{text}\n}}\n')
+    assert [each.kind for each in found.resources] == ["terraform", "iam"]
