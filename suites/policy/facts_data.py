@@ -25,7 +25,6 @@ DATABASE = properties(
     DeletionProtection            deletion_protection
     DeleteAutomatedBackups        delete_automated_backups
     CopyTagsToSnapshot            copy_tags_to_snapshot
-    ManageMasterUserPassword      manage_master_user_password
     AutoMinorVersionUpgrade       auto_minor_version_upgrade
     MonitoringInterval            monitoring_interval
     EnableCloudwatchLogsExports   enabled_cloudwatch_logs_exports
@@ -80,14 +79,20 @@ FACTS = [
         lambda said: said.one("aws_db_parameter_group")["family"],
     ),
     Fact(
-        "secret: name and days to rotation",
+        "secrets: names and days to rotation",
         lambda said: (
-            said.one("AWS::SecretsManager::Secret")["Name"],
-            said.one("AWS::SecretsManager::RotationSchedule")["RotationRules"]["AutomaticallyAfterDays"],
+            sorted(each["Name"] for each in said.all("AWS::SecretsManager::Secret")),
+            [
+                each["RotationRules"]["AutomaticallyAfterDays"]
+                for each in said.all("AWS::SecretsManager::RotationSchedule")
+            ],
         ),
         lambda said: (
-            said.one("aws_secretsmanager_secret")["name"],
-            said.one("aws_secretsmanager_secret_rotation")["rotation_rules"][0]["automatically_after_days"],
+            sorted(each["name"] for each in said.all("aws_secretsmanager_secret")),
+            [
+                each["rotation_rules"][0]["automatically_after_days"]
+                for each in said.all("aws_secretsmanager_secret_rotation")
+            ],
         ),
     ),
     Fact(

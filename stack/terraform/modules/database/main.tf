@@ -59,8 +59,9 @@ resource "aws_db_instance" "main" {
   kms_key_id                    = var.key_arn
   db_name                       = "abacus"
   username                      = "abacus_admin"
-  manage_master_user_password   = true
-  master_user_secret_kms_key_id = var.key_arn
+  # Ours, not RDS's: where RDS manages the password, it refuses to make a replica.
+  password_wo         = ephemeral.random_password.master.result
+  password_wo_version = 1
 
   multi_az               = var.multi_az
   publicly_accessible    = false
