@@ -1,4 +1,4 @@
-"""Loads the policy plugin where the root's ``conftest.py`` does not name it yet."""
+"""Loads the policy plugin here and not for every run: only who judges code needs the packages that it imports."""
 
 import pytest
 
