@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import boto3
 import psycopg
 
+from fixtures import linux
 from fixtures.recovery.archive import objects, seal
 from fixtures.recovery.barman import Backup, Store, archive_command, back_up
 from fixtures.recovery.fingerprint import Fingerprint, fingerprint
@@ -38,6 +39,7 @@ def object_store(log: Path) -> Iterator[str]:
             stdout=output,
             stderr=output,
             env=os.environ | {"MOTO_IAM_LOAD_MANAGED_POLICIES": "false"},
+            preexec_fn=linux.die_with_parent,
         )
         try:
             wait_for_port(port, process, within_s=60.0)

@@ -23,6 +23,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import linux
 from fixtures.stacks.embedded.newer_etcd import built
 
 from .local_servers import free_port
@@ -70,7 +71,8 @@ def _three(binary: Path, directory: Path) -> Iterator[_Members]:
             flags += [f"--advertise-client-urls={client}", f"--initial-advertise-peer-urls={peer}"]
             flags += [f"--name=m{number}", f"--data-dir={directory / str(number)}", f"--initial-cluster={cluster}"]
             with (directory / f"log-{number}").open("wb") as log:
-                processes.append(subprocess.Popen([binary, *flags], stdout=log, stderr=log))
+                started = subprocess.Popen([binary, *flags], stdout=log, stderr=log, preexec_fn=linux.die_with_parent)
+                processes.append(started)
         yield _Members(tuple(processes), clients)
     finally:
         for process in processes:
