@@ -95,9 +95,10 @@ def catalogue(path: Path = CATALOGUE) -> Catalogue:
         columns[name] = _text(entry["means"], f"{where}: means")
         rules += [_rule(name, given, f"{where}: faults") for given in _list(entry["faults"], f"{where}: faults")]
     excuses = [
-        _excuse(given, f"{path}: {section}: entry {number}", components, columns, absent=section == "absent")
+        excuse
         for section in ("absent", "spared")
         for number, given in enumerate(_list(sections[section], f"{path}: {section}"), start=1)
+        for excuse in _excuses(given, f"{path}: {section}: entry {number}", components, columns, section == "absent")
     ]
     _refuse_doubles(excuses, str(path))
     return Catalogue(components, columns, tuple(rules), tuple(excuses))
@@ -121,16 +122,21 @@ def _values(given: Any) -> Iterator[str]:
         yield str(value).lower() if isinstance(value, bool) else str(value)
 
 
-def _excuse(given: Any, where: str, components: Collection[str], columns: Collection[str], *, absent: bool) -> Excuse:
+def _excuses(
+    given: Any, where: str, components: Collection[str], columns: Collection[str], absent: bool
+) -> Iterator[Excuse]:
+    """One for each environment."""
     keys = ("components", "faults", "reason", "environment")
     entry = _mapping(given, where, keys, required=keys[:3])
-    return Excuse(
-        _known(entry["components"], f"{where}: components", components),
-        _known(entry["faults"], f"{where}: faults", columns),
-        _text(entry["reason"], f"{where}: reason"),
-        _text(entry["environment"], f"{where}: environment") if "environment" in entry else "",
-        absent,
-    )
+    environments = entry.get("environment", [""])
+    for environment in environments if isinstance(environments, list) else [environments]:
+        yield Excuse(
+            _known(entry["components"], f"{where}: components", components),
+            _known(entry["faults"], f"{where}: faults", columns),
+            _text(entry["reason"], f"{where}: reason"),
+            _text(environment, f"{where}: environment") if "environment" in entry else "",
+            absent,
+        )
 
 
 def _refuse_doubles(excuses: Collection[Excuse], where: str) -> None:

@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from fixtures import probes
-from fixtures.faults import BadChange, Exhaust, Kill, Restart, Skew, Slow
+from fixtures.faults import BadChange, Exhaust, Kill, Restart, Skew, Slow, ZonePacketLoss
 from fixtures.injection import FELT_WITHIN_S
 from fixtures.model import Node, Stack
 from fixtures.powers import (
@@ -27,6 +27,7 @@ from fixtures.powers import (
     Slowable,
     TellsInstances,
     ZoneIsolatable,
+    ZoneLossy,
 )
 from fixtures.stages import name_of, observed
 
@@ -194,3 +195,18 @@ def test_a_zone_cut_in_one_direction_is_silent_until_it_rejoins(
         until(silent(*names_in(stack, zone)), within=SILENT_WITHIN_S)
     finally:
         stack.rejoin_zone(zone)
+
+
+def test_a_zone_that_loses_packets_answers_at_times(stack: Stack, until: Until) -> None:
+    require(stack, ZoneLossy)
+    assert isinstance(stack, ZoneLossy)
+    zone = a_zone(stack)
+    stack.keep_packets(zone)  # harmless where none are lost
+    names, fault = tuple(names_in(stack, zone)), ZonePacketLoss(zone)
+    before = observed(fault, stack, names)
+    with fault.inject(stack, names):
+        deadline = time.monotonic() + FELT_WITHIN_S
+        while not fault.felt(before, now := observed(fault, stack, names), names):
+            assert time.monotonic() < deadline, f"nobody feels it: {now}"
+    until(probes.healthy, within=HEALTHY_WITHIN_S)
+    assert not fault.felt(before, now := observed(fault, stack, names), names), f"still felt: {now}"

@@ -50,11 +50,12 @@ def cells(attack: Attack) -> set[tuple[str, str]]:
     return {(role, column) for role in roles for column in catalogue().columns_of(attack)}
 
 
-def test_every_cell_of_the_embedded_stack_has_a_row_or_a_reason() -> None:
+@pytest.mark.parametrize("environment", ["embedded", "docker"])
+def test_every_cell_of_our_stacks_has_a_row_or_a_reason(environment: str) -> None:
     frame = catalogue()
     attacked = {cell for row in ROWS.values() for attack in attacks(row) for cell in cells(attack)}
     everything = {(component, column) for component in frame.components for column in frame.columns}
-    excused = {cell for cell in everything if frame.excuse(*cell, "embedded")}
+    excused = {cell for cell in everything if frame.excuse(*cell, environment)}
     assert everything - attacked - excused <= AWAITED, "write a row, or a reason into reports/coverage.yaml"
     assert not attacked & excused, "a row attacks it: drop the reason from reports/coverage.yaml"
 

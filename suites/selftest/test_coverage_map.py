@@ -129,8 +129,8 @@ def test_gap_says_whether_a_row_would_close_it(
 
 
 def test_catalogue_speaks_only_for_its_environment(tmp_path: Path) -> None:
-    (tmp_path / "docker").mkdir()
-    there, elsewhere = drawn(tmp_path), drawn(tmp_path / "docker", environment="docker")
+    (tmp_path / "staging").mkdir()
+    there, elsewhere = drawn(tmp_path), drawn(tmp_path / "staging", environment="staging")
     assert cell(there, "api", "certificate").state is State.SPARED
     assert "TLS" in cell(there, "api", "certificate").reason
     assert cell(elsewhere, "api", "certificate").state is State.OPEN

@@ -45,6 +45,9 @@ class Machine:
     frozen: bool = False
     unreachable: bool = False
     """Cut off from clients."""
+    lost_one_in: int = 0
+    """So that every so manyth request is not answered."""
+    asked: int = 0
     delay_s: float = 0.0
     """How much longer its answers take."""
     measures: dict[str, float] = field(default_factory=WELL.copy)
@@ -61,7 +64,9 @@ class Machine:
 
         class Handler(BaseHTTPRequestHandler):
             def do_GET(self) -> None:
-                while machine.frozen or machine.unreachable:
+                machine.asked += 1
+                lost = machine.lost_one_in and machine.asked % machine.lost_one_in == 0
+                while machine.frozen or machine.unreachable or (lost and machine.lost_one_in):
                     time.sleep(0.01)
                 time.sleep(machine.delay_s)
                 if machine.server is None:
@@ -235,6 +240,15 @@ class Open(Toy):
     def rejoin_zone(self, zone: str) -> None:
         """See ``fixtures.powers.ZoneIsolatable``."""
         self._cut(zone, "replica", unreachable=False)
+
+    def lose_packets(self, zone: str, one_in: int) -> None:
+        """See ``fixtures.powers.ZoneLossy``."""
+        for node in self.nodes:
+            node.machine.lost_one_in = one_in if node.zone == zone else node.machine.lost_one_in
+
+    def keep_packets(self, zone: str) -> None:
+        """See ``fixtures.powers.ZoneLossy``."""
+        self.lose_packets(zone, 0)
 
     def _cut(self, zone: str, ready: str, *, unreachable: bool) -> None:
         for node in self.nodes:
