@@ -115,6 +115,7 @@ def _facts(drill: DrillRecord) -> list[tuple[str, str]]:
     found = [("Fault", said(attack)) for attack in attacks]
     for window in drill.timeline.get("faults", ()):
         found.append(("Hit", ", ".join(window["targets"])))
+    found += [("Healed", _healed(line.data)) for line in drill.notes if line.kind == "stack_healed"]
     load = drill.plan.get("load") or {}
     if load:
         found.append(("Load", f"{load['writes_per_s']:g} writes/s, {load['reads_per_s']:g} reads/s"))
@@ -123,6 +124,12 @@ def _facts(drill: DrillRecord) -> list[tuple[str, str]]:
     if drill.started_at:
         found.append(("Began", wording.when(drill.started_at)))
     return found
+
+
+def _healed(data: dict[str, Any]) -> str:
+    lasted: dict[str, float] = data["problems_lasted_s"]
+    last = f"; the last to go: {max(lasted, key=lambda problem: lasted[problem])}" if lasted else ""
+    return f"{data['after_s']:.1f} s after the fault was undone{last}"
 
 
 def _cell(drill: DrillRecord, name: str, numbers: dict[str, Any]) -> dict[str, Any]:

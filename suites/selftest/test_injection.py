@@ -46,6 +46,10 @@ def test_every_fault_is_felt_and_undone_also_when_the_test_fails(tmp_path: Path)
     for planned, injected, felt, undone, healed in zip(*stages, strict=True):
         assert planned["drill"] == injected["drill"] == felt["drill"] == undone["drill"] == healed["drill"]
         assert injected["injected_s"] <= felt["felt_s"] <= undone["undone_s"] <= healed["healed_s"]
+    healed = ran.records("stack_healed")
+    assert len(healed) == len(stages[4])
+    for line in healed:
+        assert all(0 <= lasted_s <= line["after_s"] for lasted_s in line["problems_lasted_s"].values())
     assert stages[0][0]["targets"] == ["api-a"]
     assert stages[0][7]["targets"] == ["api-a", "api-b", "api-c"]
     assert stages[0][4]["fault"] == "zone_partition zone=c reachable_by_clients=False direction=both"
@@ -216,6 +220,25 @@ def test_what_an_observer_could_not_feel_is_not_exercised(tmp_path: Path) -> Non
     assert reason(ran, "test_unable-e") == "nothing limits the processor of a toy"
     assert reason(ran, "test_unable-c") == "api-a, api-b, api-c of stack 'toy' know no change 'table lock'"
     assert not course(ran)
+
+
+def test_what_kept_a_stack_from_being_healthy_is_on_the_record(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    def test_it(inject, evidence):
+        with inject(Kill("api")):
+            pass
+        evidence.verify(DONE)
+    """,
+        "heals_late",
+    )
+    assert outcomes(ran) == {"test_it": "PASS"}
+    (healed,) = ran.records("stack_healed")
+    assert list(healed["problems_lasted_s"]) == ["api-a does not answer"]
+    assert 0.1 < healed["problems_lasted_s"]["api-a does not answer"] <= 0.6
+    assert 0.4 < healed["after_s"] < 3
+    assert "s after it was undone; the last to go: api-a does not answer" in ran.output
 
 
 def test_a_stack_that_does_not_heal_ends_the_session(tmp_path: Path) -> None:

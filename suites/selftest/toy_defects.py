@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -56,6 +57,22 @@ class Frail(Powerful):
 def does_not_heal() -> Iterator[Stack]:
     """What was killed stays so."""
     with running(Frail) as stack:
+        yield stack
+
+
+@dataclass(frozen=True)
+class Slowly(Powerful):
+    """A node that comes back after a while."""
+
+    def start(self) -> None:
+        """Begin to come back."""
+        threading.Timer(0.4, Powerful.start, (self,)).start()
+
+
+@contextmanager
+def heals_late() -> Iterator[Stack]:
+    """What was killed is back after 0.4 s."""
+    with running(Slowly) as stack:
         yield stack
 
 
