@@ -39,7 +39,7 @@ def _problems(observer: Observer) -> list[str]:
 
 def test_a_member_whose_data_differ_is_a_problem(tmp_path: Path) -> None:
     if not built().exists():
-        pytest.skip(f"not exercised: {built()} is not built: python -m fixtures.stacks.embedded.newer_etcd")
+        pytest.skip(f"not exercised: {built()} is not built: python -m fixtures.stacks.embedded")
     with three(built(), tmp_path, *FLAGS) as members, ThreadPoolExecutor(3) as pool:
         observer = Observer(_observed(members, tmp_path), "off", pool)
         leader = members.leader()

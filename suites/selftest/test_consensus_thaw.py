@@ -61,7 +61,7 @@ def _revoked_by_a_thaw(members: Members) -> set[str]:
 def test_a_thawed_leader_revokes_no_lease_that_was_renewed(tmp_path: Path) -> None:
     binary = Path(os.environ.get("ABACUS_ETCD", built()))
     if not binary.exists():
-        pytest.skip(f"not exercised: {binary} is not built: python -m fixtures.stacks.embedded.newer_etcd")
+        pytest.skip(f"not exercised: {binary} is not built: python -m fixtures.stacks.embedded")
 
     def rounds(number: int) -> list[set[str]]:
         directory = tmp_path / str(number)
