@@ -18,6 +18,7 @@ from fixtures.policy.judge import judge, judge_texts
 from fixtures.policy.read.lines import documents
 from fixtures.policy.resource import KINDS
 from fixtures.policy.rule import RULES, BadRule, Rule, read_rule, read_rules
+from reports.controls import unknown_control
 
 SERVICE = "apiVersion: v1\nkind: Service\nmetadata:\n  name: api\nspec:\n  ports: [1]\n"
 CEL: dict[str, Any] = {"kind": "kubernetes", "type": "Service", "at": "spec.ports", "cel": "has(r.spec.selector)"}
@@ -198,3 +199,10 @@ def test_the_schema_for_editors_says_what_the_reader_says() -> None:
 def test_cel_compiles_whatever_is_imported_first() -> None:
     program = "from fixtures.policy import rego; from fixtures.policy.rule import read_rules; read_rules()"
     subprocess.run([sys.executable, "-c", program], check=True, cwd=RULES.parents[2])
+
+
+def test_every_control_that_a_rule_names_is_in_the_catalogue() -> None:
+    said = {name: unknown_control(rule.controls) for name, rule in read_rules().items()}
+    assert len(said) > 100
+    assert {name: problem for name, problem in said.items() if problem} == {}
+    assert "AWSWA:SEC99-BP01" in unknown_control(["AWSWA:SEC09-BP02", "AWSWA:SEC99-BP01"])
