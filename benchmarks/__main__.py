@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("benchmarks.stack", "benchmarks.judge", "benchmarks.generator", "benchmarks.latency")
+PARTS = ("benchmarks.stack", "benchmarks.judge", "benchmarks.generator", "benchmarks.latency", "benchmarks.recovery")
 
 
 def main() -> int:

@@ -1,0 +1,96 @@
+"""What the benchmark of recovery says of sizes that it did not run is what the runs allow, and no more."""
+
+from __future__ import annotations
+
+import shutil
+from types import SimpleNamespace
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+
+from benchmarks import recovery
+from benchmarks.growth import duration, fit, plot
+
+SIZES = [0.2, 0.2, 1.0, 1.0, 4.0, 4.0]
+
+
+def test_runs_on_a_line_give_that_line() -> None:
+    line = fit(SIZES, [3.0 + 10.0 * gb for gb in SIZES])
+    assert (line.constant_s, line.s_per_gb) == (pytest.approx(3.0), pytest.approx(10.0))
+    assert line.mb_per_s == pytest.approx(100.0)
+    assert line.off == pytest.approx(0.0, abs=1e-9)
+    expected = line.at(1000.0)
+    assert expected is not None
+    assert (expected.low_s, expected.middle_s, expected.high_s) == pytest.approx((10_003.0, 10_003.0, 10_003.0))
+
+
+def test_the_interval_holds_a_further_run_19_times_in_20() -> None:
+    rng = np.random.default_rng(5)
+
+    def took_s(gb: float) -> float:
+        return float((3.0 + 10.0 * gb) * (1.0 + 0.05 * rng.standard_normal()))
+
+    held = 0
+    for _ in range(2000):
+        expected = fit(SIZES, [took_s(gb) for gb in SIZES]).at(100.0)
+        assert expected is not None
+        held += expected.low_s <= took_s(100.0) <= expected.high_s
+    assert 0.93 < held / 2000 < 0.97
+
+
+def test_where_the_runs_cannot_tell_no_number_is_given() -> None:
+    two = fit([1.0, 2.0], [10.0, 20.0])
+    assert two.at(100.0) is None
+    assert recovery._expected(two, 100.0) == "too few runs to tell"
+    wild = fit([0.1, 0.1, 0.2, 0.2], [5.0, 50.0, 9.0, 100.0])
+    assert recovery._expected(wild, 100.0).startswith("the runs scatter by ")
+    with pytest.raises(ValueError, match="two sizes"):
+        fit([1.0, 1.0], [2.0, 2.1])
+
+
+def test_a_run_off_the_line_is_said() -> None:
+    line = fit([1.0, 2.0, 4.0, 4.0], [10.0, 20.0, 40.0, 60.0])
+    assert 0.2 < line.off < 0.5
+
+
+def test_the_drawing_holds_every_run_and_is_sound() -> None:
+    runs = {
+        "one way": [(gb, 3.0 + 10.0 * gb) for gb in SIZES],
+        "another & longer": [(gb, 1.0 + 20.0 * gb) for gb in SIZES],
+    }
+    drawn = ElementTree.fromstring(plot(runs, "Time by size"))  # noqa: S314
+    circles = [each for each in drawn.iter() if each.tag.endswith("circle")]
+    assert len(circles) == 2 * len(SIZES)
+    said = [each.text for each in drawn.iter() if each.tag.endswith("text")]
+    assert {"Time by size", "one way", "another & longer", "1 TB", "100 GB"} <= set(said)
+
+
+def test_durations_are_for_people() -> None:
+    assert [duration(each) for each in (0.31, 14.2, 150.0, 3_000.0, 12_000.0, 90_000.0)] == [
+        *("0.3 s", "14 s", "2.5 min", "50 min", "3.3 h", "25 h"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["--sizes-gb", "1"], "--sizes-gb: expected at least two different sizes"),
+        (["--sizes-gb", "1", "-2"], "--sizes-gb: expected at least two different sizes"),
+        (["--runs", "0"], "--runs: expected 1 or more"),
+        (["--changed", "1.5"], "--changed: expected a share above 0"),
+    ],
+)
+def test_bad_input_is_one_sentence(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:
+    assert recovery.main(words) == 4
+    error = capsys.readouterr().err
+    assert said in error
+    assert error.count("\n") == 1
+
+
+def test_too_little_disk_is_said_before_anything_is_made(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**9))
+    assert recovery.main([]) == 4
+    assert "has 5.0 GB free, 4 GB need 29.0: free some" in capsys.readouterr().err
