@@ -17,7 +17,7 @@ SIZES = [0.2, 0.2, 1.0, 1.0, 4.0, 4.0]
 
 def test_runs_on_a_line_give_that_line() -> None:
     line = fit(SIZES, [3.0 + 10.0 * gb for gb in SIZES])
-    assert (line.constant_s, line.s_per_gb) == (pytest.approx(3.0), pytest.approx(10.0))
+    assert (line.constant_s, line.s_per_gb) == pytest.approx((3.0, 10.0))
     assert line.mb_per_s == pytest.approx(100.0)
     assert line.off == pytest.approx(0.0, abs=1e-9)
     expected = line.at(1000.0)
