@@ -6,9 +6,10 @@ import json
 import subprocess
 import time
 import urllib.request
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -48,11 +49,25 @@ class Members:
 
 
 @contextmanager
-def three(binary: Path, directory: Path, *more: str) -> Iterator[Members]:
-    """Started with ``more`` flags; killed at the end, and with whoever started them."""
-    clients, peers = (tuple(f"http://127.0.0.1:{free_port()}" for _ in range(3)) for _ in range(2))
+def three(
+    binary: Path, directory: Path, *more: str, hosts: Sequence[str] = ("127.0.0.1",) * 3, networks: Sequence[int] = ()
+) -> Iterator[Members]:
+    """Started with ``more`` flags; killed at the end, and with whoever started them.
+
+    ``networks``: the pids in whose network namespaces the members run, each at its host; else on free ports.
+    """
+    ports = [(free_port(), free_port()) if not networks else (2379, 2380) for _ in hosts]
+    clients, peers = (
+        tuple(f"http://{host}:{pair[side]}" for host, pair in zip(hosts, ports, strict=True)) for side in (0, 1)
+    )
     cluster = ",".join(f"m{number}={peer}" for number, peer in enumerate(peers))
     processes: list[subprocess.Popen[bytes]] = []
+
+    def begin(number: int) -> None:
+        if networks:
+            linux.enter_network_of(networks[number])
+        linux.die_with_parent()
+
     try:
         for number, (client, peer) in enumerate(zip(clients, peers, strict=True)):
             urls = {"client-urls": client, "peer-urls": peer}
@@ -61,7 +76,7 @@ def three(binary: Path, directory: Path, *more: str) -> Iterator[Members]:
             flags += [f"--name=m{number}", f"--data-dir={directory / str(number)}", f"--initial-cluster={cluster}"]
             with (directory / f"log-{number}").open("wb") as log:
                 started = subprocess.Popen(
-                    [binary, *flags, *more], stdout=log, stderr=log, preexec_fn=linux.die_with_parent
+                    [binary, *flags, *more], stdout=log, stderr=log, preexec_fn=partial(begin, number)
                 )
                 processes.append(started)
         yield Members(tuple(processes), clients)
