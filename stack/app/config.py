@@ -12,9 +12,47 @@ from pathlib import Path
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
 
+_EXPECTED = "expected a PostgreSQL connection string such as 'host=lb,db port=5000,5432 dbname=abacus'"
+
+
+def _checked(dsn: str) -> None:
+    """Raises ValueError for what is no connection string."""
+    try:
+        given = conninfo_to_dict(dsn)
+    except psycopg.Error as error:
+        raise ValueError(str(error).strip()) from None
+    hosts, ports = (str(given.get(key, "")).count(",") + 1 for key in ("host", "port"))
+    if not given:
+        raise ValueError("it is empty")
+    if ports not in {1, hosts}:
+        raise ValueError(f"{hosts} hosts but {ports} ports")
+
 
 class ConfigError(ValueError):
     """A variable of the environment is missing or cannot be used; the message says which, and what was expected."""
+
+
+@dataclass
+class Watched:
+    """A file that holds a connection string, and may be replaced by another one, as a rotation does."""
+
+    path: Path
+    seen: tuple[int, int, int] = (0, 0, 0)
+    """Which file was read last: inode, time of change in ns, size."""
+
+    def changed(self) -> str:
+        """The string, where it is another file than at the last call; empty where not, or where it cannot be used."""
+        try:
+            found = self.path.stat()
+            this = (found.st_ino, found.st_mtime_ns, found.st_size)
+            if this == self.seen:
+                return ""
+            text = self.path.read_text(encoding="utf-8").strip()
+            _checked(text)
+        except (OSError, UnicodeDecodeError, ValueError):
+            return ""  # asked again at the next call: whoever replaces it may be in the middle of it
+        self.seen = this
+        return text
 
 
 @dataclass(frozen=True)
@@ -23,6 +61,8 @@ class Config:
 
     database_dsn: str
     """A libpq connection string; may name several hosts, tried in order."""
+    database_dsn_file: Path | None = None
+    """A file that holds it instead, read again whenever it has changed: a rotated secret needs no restart."""
     sentinels: tuple[tuple[str, int], ...] = ()
     """Where the Sentinels listen. None: reads are not cached."""
     cache_name: str = "cache"
@@ -50,9 +90,10 @@ class Config:
     def from_environment(cls, environment: Mapping[str, str] | None = None) -> Config:
         """Read the variables; raises ``ConfigError``."""
         read = _Reader(os.environ if environment is None else environment)
-        file = read.text("ABACUS_MAINTENANCE_FILE", "")
+        file, dsn_file = read.text("ABACUS_MAINTENANCE_FILE", ""), read.text("ABACUS_DATABASE_DSN_FILE", "")
         return cls(
-            database_dsn=read.dsn("ABACUS_DATABASE_DSN"),
+            database_dsn=read.dsn_in(dsn_file) if dsn_file else read.dsn("ABACUS_DATABASE_DSN"),
+            database_dsn_file=Path(dsn_file) if dsn_file else None,
             sentinels=read.addresses("ABACUS_SENTINELS"),
             cache_name=read.text("ABACUS_CACHE_NAME", cls.cache_name),
             cache_ttl_s=read.number("ABACUS_CACHE_TTL_S", cls.cache_ttl_s),
@@ -78,16 +119,22 @@ class _Reader:
 
     def dsn(self, name: str) -> str:
         text = self.text(name, "")
-        expected = "expected a PostgreSQL connection string such as 'host=lb,db port=5000,5432 dbname=abacus'"
         if not text:
-            raise ConfigError(f"{name} is not set; {expected}")
+            raise ConfigError(f"{name} is not set, nor is {name}_FILE; {_EXPECTED}")
         try:
-            given = conninfo_to_dict(text)
-        except psycopg.Error as error:
-            raise ConfigError(f"{name} cannot be used: {str(error).strip()}; {expected}") from None
-        hosts, ports = (str(given.get(key, "")).count(",") + 1 for key in ("host", "port"))
-        if ports not in {1, hosts}:
-            raise ConfigError(f"{name} cannot be used: {hosts} hosts but {ports} ports; {expected}")
+            _checked(text)
+        except ValueError as error:
+            raise ConfigError(f"{name} cannot be used: {error}; {_EXPECTED}") from None
+        return text
+
+    def dsn_in(self, path: str) -> str:
+        if self.text("ABACUS_DATABASE_DSN", ""):
+            raise ConfigError("ABACUS_DATABASE_DSN and ABACUS_DATABASE_DSN_FILE are both set; give one of them")
+        try:
+            text = Path(path).read_text(encoding="utf-8").strip()
+            _checked(text)
+        except (OSError, ValueError) as error:
+            raise ConfigError(f"ABACUS_DATABASE_DSN_FILE: {path} cannot be used: {error}; {_EXPECTED}") from None
         return text
 
     def number(self, name: str, default: float, least: float = 0.0) -> float:

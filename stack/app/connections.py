@@ -4,6 +4,9 @@
 check. After a failover that waiting would be most of the outage, hence this pool. It has four rules: a request that
 finds no connection makes one; while the database cannot be reached one attempt at a time is made, ten a second; a
 connection in doubt is asked before a statement is sent on it; when one turns out dead, all idle ones are dropped.
+
+Where the connection string is read from a file, a rotated secret needs no restart: new connections are made with what
+the file says now, and one that was made with what it said before is not used for another request.
 """
 
 from __future__ import annotations
@@ -19,6 +22,8 @@ from typing import Any
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
+
+from .config import Watched
 
 _RETRY_S = 0.1
 _CHECK_S = 0.25
@@ -49,6 +54,8 @@ class Link:
 
     connection: psycopg.AsyncConnection[_Row]
     proven_s: float
+    edition: int = 0
+    """Which connection string it was made with, counted from 0."""
     warnings: list[str] = field(default_factory=list)
 
     def hang_up(self) -> None:
@@ -72,9 +79,11 @@ class Link:
 class Connections:
     """At most ``size`` connections to the first host of ``dsn`` that lets itself be written to."""
 
-    def __init__(self, dsn: str, size: int) -> None:
+    def __init__(self, dsn: str, size: int, file: Watched | None = None) -> None:
         self.size = size
         self._targets = _targets(dsn)
+        self._file = file
+        self._edition = 0
         self._slots = asyncio.Semaphore(size)
         self._connecting = asyncio.Lock()
         self._idle: list[Link] = []
@@ -92,6 +101,7 @@ class Connections:
             raise NoConnectionError(f"all {self.size} database connections are in use") from None
         self.in_use += 1
         try:
+            await self._renew()
             return await self._idle_link() or await self._connect(deadline_s)
         except BaseException:
             self._release()
@@ -101,6 +111,9 @@ class Connections:
         """Take back what ``take`` gave; it is kept if it works, and if not the others are doubted."""
         self._release()
         if works and not link.connection.closed:
+            if link.edition != self._edition:
+                await link.connection.close()
+                return
             link.proven_s = time.monotonic()
             self._idle.append(link)
         else:
@@ -116,6 +129,13 @@ class Connections:
         idle, self._idle = self._idle, []
         for link in idle:
             await link.connection.close()
+
+    async def _renew(self) -> None:
+        """Follow the file, if there is one and it has changed."""
+        if self._file and (dsn := self._file.changed()):
+            self._targets = _targets(dsn)
+            self._edition += 1
+            await self.close()
 
     def _release(self) -> None:
         self.in_use -= 1
@@ -146,6 +166,7 @@ class Connections:
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left_s), self._connecting:
+                    await self._renew()  # a secret that was refused may be another by now
                     for target in tuple(self._targets):
                         try:
                             return await self._connect_to(target)
@@ -157,16 +178,18 @@ class Connections:
         raise NoConnectionError(self._reason)
 
     async def _connect_to(self, target: dict[str, str]) -> Link:
+        edition = self._edition
         try:
             async with asyncio.timeout(float(target["connect_timeout"])):
                 connection = await psycopg.AsyncConnection.connect(**target, autocommit=True)  # type: ignore[arg-type]
         except TimeoutError:
             raise psycopg.OperationalError(f"no answer within {target['connect_timeout']} s") from None
         # The one that answered last is asked first: where the first is cut off, waiting for it once is enough.
-        self._targets.remove(target)
-        self._targets.insert(0, target)
+        if edition == self._edition:
+            self._targets.remove(target)
+            self._targets.insert(0, target)
         connection.prepare_threshold = 0
-        link = Link(connection, time.monotonic())
+        link = Link(connection, time.monotonic(), edition)
         connection.add_notice_handler(
             lambda notice: (
                 link.warnings.append(notice.message_primary or "")

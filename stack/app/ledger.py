@@ -17,7 +17,7 @@ from uuid import UUID
 import psycopg
 from psycopg.pq import TransactionStatus
 
-from .config import Config
+from .config import Config, Watched
 from .connections import Connections, Link, NoConnectionError
 
 _PATIENCE_S = 10.0
@@ -130,7 +130,8 @@ class PostgresLedger:
         """A write found no room; it stands until one finds some."""
         self._running: set[asyncio.Task[list[Any]]] = set()
         self._busy: set[Link] = set()
-        self.connections = Connections(config.database_dsn, config.pool_size)
+        file = Watched(config.database_dsn_file) if config.database_dsn_file else None
+        self.connections = Connections(config.database_dsn, config.pool_size, file)
 
     @property
     def in_use(self) -> int:

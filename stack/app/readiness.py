@@ -58,9 +58,10 @@ class WritableProof:
         if self._asking is None or (self._asking.done() and time.monotonic() - self._asked_s > _FRESH_S):
             self._asked_s = time.monotonic()
             self._asking = asyncio.create_task(self._ask())
+        asking = self._asking  # when it has its answer, another may have asked the next question already
         left_s = self._asked_s + _PROOF_S - time.monotonic()
-        done, _ = await asyncio.wait({self._asking}, timeout=max(0.0, left_s))
-        return self._asking.result() if done else f"the database did not confirm a write within {_PROOF_S:g} s"
+        done, _ = await asyncio.wait({asking}, timeout=max(0.0, left_s))
+        return asking.result() if done else f"the database did not confirm a write within {_PROOF_S:g} s"
 
     async def _ask(self) -> str:
         asked_s = time.monotonic()

@@ -47,6 +47,11 @@ def acknowledges_before_commit() -> Starlette:
     return create_app(config, ledger=_Hasty(inner, inner))
 
 
+def reads_its_secret_once() -> Starlette:
+    """Keeps the connection string that it was started with: a rotated secret takes a restart."""
+    return create_app(replace(Config.from_environment(), database_dsn_file=None))
+
+
 def applies_twice() -> Starlette:
     """Moves the money again when a transfer is replayed; the transfer is stored only once."""
     config = Config.from_environment()

@@ -45,6 +45,12 @@ def acknowledges_before_commit() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
+def needs_a_restart_for_a_secret() -> AbstractContextManager[Stack]:
+    """The API reads its secret when it starts, and never again."""
+    return embedded(Settings(api=f"{_APPS}:reads_its_secret_once"))
+
+
+@wants_sandbox
 def applies_twice() -> AbstractContextManager[Stack]:
     """A transfer that is sent again moves its money again."""
     return embedded(Settings(api=f"{_APPS}:applies_twice"))
@@ -146,10 +152,13 @@ class _UnmovedApi(ApiNode):
 
 @dataclass(frozen=True)
 class _UnmovedDatabase(DatabaseNode):
-    """A database whose volumes do not fill up, and that says that they did."""
+    """A database whose volumes do not fill up, whose old secret stays valid, and that says otherwise."""
 
     def exhaust(self, resource: Resource) -> None:
         """Do nothing."""
+
+    def rotate_secret(self) -> None:
+        """Leave the old one valid."""
 
 
 @wants_sandbox

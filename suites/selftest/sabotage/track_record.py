@@ -101,6 +101,22 @@ DEFECTS = (
         "no_lost_writes no_split_brain",
         "split_writes",
     ),
+    _defect(
+        "nothing_gets_worse",
+        "a rotation that leaves the old secret valid",
+        "secret-rotation",
+        "fault_was_felt",
+        "faults_felt",
+        since="2026-11-27",
+    ),
+    _defect(
+        "needs_a_restart_for_a_secret",
+        "an API that needs a restart for a new secret",
+        "secret-rotation",
+        "recovered_within unavailable_at_most failed_requests_at_most",
+        "failed_requests",
+        since="2026-11-27",
+    ),
 )
 
 
