@@ -10,5 +10,6 @@ pytest_plugins = [
     "fixtures.injection",
     "fixtures.scenario",
     "fixtures.evidence",
+    "fixtures.judged",
     "reports.plugin",
 ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from fixtures.model import Outcome
 
 from .coverage import State, coverage, remainder, total
+from .crosscheck import crosscheck
 from .headline import headline, lead
 from .summary import measured
 from .wording import SIGNS, against
@@ -30,6 +31,9 @@ def markdown(record: Record) -> str:
     if reasons:
         lines += [f"- **{_cell(drill.id)}** {drill.outcome.value}: {_cell(drill.reason)}" for drill in reasons] + [""]
     lines += _coverage(record)
+    if differing := [each for each in crosscheck(record) if each.differs]:
+        lines += [f"- **Code and drills differ**, {_cell(each.promise)}: {_cell(each.sentence)}" for each in differing]
+        lines.append("")
     lines += [f"> {_cell(problem)}" for problem in record.problems]
     if record.stopped:
         lines += [f"The run ended early: {_cell(record.stopped)}", ""]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from fixtures.model import Outcome
 
+from . import policy_section
 from .coverage import coverage, summarised
 
 if TYPE_CHECKING:
@@ -47,6 +48,7 @@ def summary(record: Record) -> dict[str, Any]:
         "drills": [_drill(drill) for drill in record.drills.values()],
         "groups": record.groups,
         "coverage": summarised(coverage(record)),
+        **({"policy": code} if (code := policy_section.summarised(record)) else {}),
     }
 
 

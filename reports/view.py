@@ -12,6 +12,7 @@ from .backdrop import controls, environment, zones
 from .coverage_section import coverage_section
 from .headline import headline, lead, tiles
 from .plot import spark_svg, strip_svg, timeline_svg
+from .policy_section import policy_section
 from .summary import measured, stack_name
 from .wording import measure_name, quantity, title
 
@@ -37,6 +38,7 @@ def view(record: Record) -> dict[str, Any]:
         "drills": drills,
         "idle": [drill for drill in drills if drill["outcome"] == Outcome.NOT_EXERCISED],
         "coverage": coverage_section(record),
+        "policy": policy_section(record),
         "groups": [_group(group, record) for group in record.groups],
         "controls": controls(record),
         "zones": zones(record.stack.get("nodes") or []),

@@ -72,7 +72,6 @@ MINIMAL = {"ABACUS_DATABASE_DSN": "host=db"}
         ({}, "ABACUS_DATABASE_DSN is not set"),
         (MINIMAL | {"ABACUS_POOL_SIZE": "0"}, "ABACUS_POOL_SIZE is '0'; expected a whole number from 1 to 1000"),
         (MINIMAL | {"ABACUS_CACHE_TTL_S": "nan"}, "ABACUS_CACHE_TTL_S is 'nan'; expected seconds"),
-        (MINIMAL | {"ABACUS_DATABASE_TIMEOUT_S": "-1"}, "ABACUS_DATABASE_TIMEOUT_S is '-1'"),
         (MINIMAL | {"ABACUS_DATABASE_TIMEOUT_S": "0"}, "ABACUS_DATABASE_TIMEOUT_S is '0'"),
         (MINIMAL | {"ABACUS_SENTINELS": "a:1,b"}, "ABACUS_SENTINELS holds 'b'; expected host:port"),
         (MINIMAL | {"ABACUS_PORT": "70000"}, "ABACUS_PORT is '70000'"),
