@@ -14,7 +14,7 @@ import pytest
 import yaml
 
 RIGHT = Path(__file__).parent / "right"
-AT_LEAST = 30
+AT_LEAST = 60
 
 
 def variants() -> Iterator[tuple[str, dict[str, str]]]:
