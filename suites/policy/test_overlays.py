@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import cache
 from typing import Any
 
 import kubernetes_validate  # type: ignore[import-untyped, unused-ignore]
@@ -82,14 +83,22 @@ def test_one_change_in_one_file_is_seen_in_another(
     assert broken_rules(list(objects.values()), broken) == {broken}
 
 
+@pytest.fixture(scope="module")
+def validate() -> Iterator[Callable[..., str]]:
+    """kubernetes-validate, which would read 1.5 MB of definitions anew for every object."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kubernetes_validate.utils, "schema_contents", cache(kubernetes_validate.utils.schema_contents))
+        yield kubernetes_validate.validate
+
+
 @pytest.mark.parametrize(
     ("name", "version"), [*((name, "1.34") for name in BUILT), ("admission", "1.37"), ("overlays/production", "1.37")]
 )
-def test_everything_built_fits_the_schemas(name: str, version: str, built: Built) -> None:
+def test_everything_built_fits_the_schemas(name: str, version: str, built: Built, validate: Callable[..., str]) -> None:
     known = [each for each in built(name) if each["kind"] not in CUSTOM]
     assert known
     for each in known:
-        kubernetes_validate.validate(each, version, strict=True)
+        validate(each, version, strict=True)
 
 
 @pytest.mark.parametrize("name", OVERLAYS)
