@@ -23,6 +23,7 @@ from fixtures.recovery.restore import LATEST, Target, restore
 
 from .local_servers import ROOT, until
 from .recovery_servers import KEYS, Past, change, copied, object_store, past, s3
+from .sabotage import recovery_record
 
 
 @pytest.fixture(scope="module")
@@ -48,12 +49,14 @@ def number_of(name: str) -> int:
     return int(name[16:24], 16)
 
 
-def refused(store: Store, into: Path, target: Target = LATEST) -> CannotRecover:
-    """It must not come back, and must not be in place."""
+def refused(store: Store, into: Path, target: Target = LATEST, control: str = "") -> CannotRecover:
+    """It must not come back, and must not be in place. ``control``: its name in the record."""
     with pytest.raises(CannotRecover) as caught:
         restore(store, into, target)
     assert not into.exists()
     assert "\n" not in str(caught.value)
+    if control:
+        recovery_record.caught(control, caught.value, before=nothing_was_fetched(into))
     return caught.value
 
 
@@ -64,7 +67,7 @@ def nothing_was_fetched(into: Path) -> bool:
 def test_a_flipped_byte_in_a_sealed_base_backup_is_found_before_it_is_fetched(lived: Past, tmp_path: Path) -> None:
     store = copied(lived.store, "flipped-sealed", lived.backup)
     change(store, base(lived), lambda body: flipped(body, len(body) // 2))
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="flipped-sealed")
     assert error.code is Code.DAMAGED
     assert "data.tar was overwritten with other content" in str(error)
     assert nothing_was_fetched(tmp_path / "data")
@@ -74,7 +77,7 @@ def test_a_flipped_byte_in_a_page_is_found_by_its_checksum(lived: Past, tmp_path
     store = copied(lived.store, "flipped")
     # Of a page that WAL rewrites as a whole, hint bits included, damage in the base backup would not survive.
     change(store, base(lived), lambda body: flipped(body, body.index(b"unmoved 17")))
-    error = refused(store, tmp_path / "data", Target(time=lived.target))
+    error = refused(store, tmp_path / "data", Target(time=lived.target), control="flipped-page")
     assert error.code is Code.DAMAGED
     assert "pg_amcheck found damage" in str(error)
     assert "invalid page in block" in str(error)
@@ -84,7 +87,7 @@ def test_a_flipped_byte_in_a_page_is_found_by_its_checksum(lived: Past, tmp_path
 def test_a_truncated_base_backup_is_found(lived: Past, tmp_path: Path, part: float) -> None:
     store = copied(lived.store, f"truncated-{int(part * 1000)}", lived.backup)
     change(store, base(lived), lambda body: body[: int(len(body) * part)])
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="truncated")
     assert error.code is Code.DAMAGED
     assert "bytes, had" in str(error)
     s3(store.endpoint_url).delete_object(Bucket=store.name, Key=f"ledger/seals/{lived.backup.id}.json")
@@ -96,7 +99,7 @@ def test_a_missing_segment_is_found_before_anything_is_fetched(lived: Past, tmp_
     store = copied(lived.store, "gap")
     name = lived.backup.first_wal
     s3(store.endpoint_url).delete_object(Bucket=store.name, Key=wal(number_of(name)))
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="missing-wal")
     assert error.code is Code.MISSING_WAL
     assert name in str(error)
     assert nothing_was_fetched(tmp_path / "data")
@@ -107,7 +110,7 @@ def test_an_archive_that_ends_before_the_target_is_no_point_in_time(lived: Past,
     last = number_of(lived.backup.last_wal)
     gone = [{"Key": wal(each)} for each in range(last + 1, last + 40)]
     s3(store.endpoint_url).delete_objects(Bucket=store.name, Delete={"Objects": gone})  # type: ignore[typeddict-item]
-    error = refused(store, tmp_path / "data", Target(time=lived.target))
+    error = refused(store, tmp_path / "data", Target(time=lived.target), control="tail-lost")
     assert error.code is Code.TARGET_NOT_REACHED
     assert "the archive ends before the target time" in str(error)
 
@@ -115,7 +118,7 @@ def test_an_archive_that_ends_before_the_target_is_no_point_in_time(lived: Past,
 def test_a_truncated_segment_is_found_before_anything_is_fetched(lived: Past, tmp_path: Path) -> None:
     store = copied(lived.store, "short-wal")
     change(store, wal(number_of(lived.backup.last_wal)), lambda body: body[:5000])
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="truncated-wal")
     assert error.code is Code.DAMAGED
     assert "has 5000 bytes in the archive, expected 1048576" in str(error)
     assert nothing_was_fetched(tmp_path / "data")
@@ -125,7 +128,7 @@ def test_a_flipped_byte_in_wal_does_not_pass_for_its_end(lived: Past, tmp_path: 
     """PostgreSQL itself promotes there, and says nothing that stops anybody."""
     store = copied(lived.store, "flipped-wal")
     change(store, wal(number_of(lived.backup.last_wal) + 1), lambda body: flipped(body, body.index(b"later")))
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="flipped-wal")
     assert error.code is Code.DAMAGED
     assert "archived WAL is damaged: incorrect resource manager data checksum" in str(error)
 
@@ -134,13 +137,15 @@ def test_wal_of_another_cluster_is_found(lived: Past, tmp_path: Path) -> None:
     store = copied(lived.store, "foreign-wal")
     # XLogLongPageHeaderData: the system identifier stands 24 bytes into a segment (access/xlog_internal.h)
     change(store, wal(number_of(lived.backup.last_wal) + 1), lambda body: flipped(body, 24))
-    error = refused(store, tmp_path / "data")
+    error = refused(store, tmp_path / "data", control="foreign-wal")
     assert error.code is Code.OTHER_CLUSTER
     assert "WAL file is from different database system" in str(error)
 
 
 def test_a_backup_of_another_cluster_is_found(lived: Past, tmp_path: Path) -> None:
-    error = refused(lived.store, tmp_path / "data", Target(system_identifier="7000000000000000001"))
+    error = refused(
+        lived.store, tmp_path / "data", Target(system_identifier="7000000000000000001"), control="other-cluster"
+    )
     assert error.code is Code.OTHER_CLUSTER
     assert nothing_was_fetched(tmp_path / "data")
     store = copied(lived.store, "renamed-cluster")
@@ -162,13 +167,13 @@ def test_tablespaces_are_not_restored_over_the_ones_in_use(lived: Past, tmp_path
 
 def test_an_empty_bucket_a_missing_one_and_an_unknown_server(lived: Past, tmp_path: Path) -> None:
     s3(lived.store.endpoint_url).create_bucket(Bucket="empty-bucket")
-    for store, code, said in (
-        (replace(lived.store, bucket="empty-bucket"), Code.NO_BACKUP, "holds no whole backup of server ledger"),
-        (replace(lived.store, server="legder"), Code.NO_BACKUP, "holds no whole backup of server legder"),
-        (replace(lived.store, bucket="no-such-bucket"), Code.MISSING_BUCKET, "bucket no-such-bucket does not exist"),
-        (replace(lived.store, endpoint_url="http://127.0.0.1:1"), Code.UNREACHABLE, "127.0.0.1:1 cannot be reached"),
+    for control, harmed, code, said in (
+        ("empty-bucket", {"bucket": "empty-bucket"}, Code.NO_BACKUP, "holds no whole backup of server ledger"),
+        ("", {"server": "legder"}, Code.NO_BACKUP, "holds no whole backup of server legder"),
+        ("missing-bucket", {"bucket": "no-such-bucket"}, Code.MISSING_BUCKET, "no-such-bucket does not exist"),
+        ("unreachable", {"endpoint_url": "http://127.0.0.1:1"}, Code.UNREACHABLE, "127.0.0.1:1 cannot be reached"),
     ):
-        error = refused(store, tmp_path / "data")
+        error = refused(replace(lived.store, **harmed), tmp_path / "data", control=control)  # type: ignore[arg-type]
         assert error.code is code
         assert said in str(error)
     with pytest.raises(CannotRecover) as caught:
@@ -188,7 +193,7 @@ def test_a_wrong_timeline_is_refused(lived: Past, tmp_path: Path) -> None:
     store = copied(lived.store, "failed-over")
     history = {"Bucket": store.name, "Key": "ledger/wals/0000000200000000/00000002.history"}
     s3(store.endpoint_url).put_object(**history, Body=b"1\t0/3000000\tno recovery target specified\n")  # type: ignore[arg-type]
-    error = refused(store, tmp_path / "data", Target(timeline=1))
+    error = refused(store, tmp_path / "data", Target(timeline=1), control="wrong-timeline")
     assert error.code is Code.WRONG_TIMELINE
     assert "timeline 1 was left for timeline 2 at" in str(error)
     s3(store.endpoint_url).put_object(**history, Body=b"9\t0/3000000\tno recovery target specified\n")  # type: ignore[arg-type]
@@ -217,7 +222,7 @@ def test_wrong_credentials_are_refused_and_right_ones_are_not(lived: Past, tmp_p
     try:
         assert barman.list_backups(replace(lived.store, credentials=right)) == (lived.backup,)
         for credentials in (wrong, lived.store.credentials, tmp_path / "absent"):
-            error = refused(replace(lived.store, credentials=credentials), tmp_path / "data")
+            error = refused(replace(lived.store, credentials=credentials), tmp_path / "data", control="wrong-key")
             assert error.code is Code.WRONG_CREDENTIALS
             assert "refuses these credentials for bucket ledger-backups" in str(error)
     finally:
@@ -243,6 +248,7 @@ def test_an_archive_that_silently_stopped_is_found(lived: Past) -> None:
         ) as caught:
             prove(lived.server.dsn, lived.store, within_s=2.0)
         assert caught.value.code is Code.ARCHIVE_STOPPED
+        recovery_record.caught("archive-stopped", caught.value)
         command("/bin/false")
         with pytest.raises(CannotRecover, match="archiving fails: 0000"):
             prove(lived.server.dsn, lived.store, within_s=4.0)
@@ -284,6 +290,7 @@ def test_a_full_disk_is_said_before_the_fetch_and_during_it(lived: Past, tmp_pat
     assert lines[0].endswith("free some, or restore elsewhere; nothing was fetched")
     assert lines[1].startswith("disk_full the disk is full: ")
     assert lines[2] == "False"
+    recovery_record.caught("full-disk", CannotRecover(Code(lines[0].split()[0]), lines[0]))
 
 
 def test_the_unharmed_copy_comes_back(lived: Past, tmp_path: Path) -> None:
