@@ -95,6 +95,7 @@ class ValkeyCache:
             config.sentinels,
             # Sentinels are asked one after the other: all of them must fit into the time that a revival has.
             sentinel_kwargs=_impatient(_REVIVE_S / (len(config.sentinels) + 1)),
+            password=config.cache_password or None,
             **_impatient(_REVIVE_S),
         )
         self._valkey: Valkey = self._sentinel.master_for(config.cache_name)

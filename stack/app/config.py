@@ -6,7 +6,7 @@ import math
 import os
 import socket
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import psycopg
@@ -67,6 +67,8 @@ class Config:
     """Where the Sentinels listen. None: reads are not cached."""
     cache_name: str = "cache"
     """The name under which the Sentinels know the cache."""
+    cache_password: str = field(default="", repr=False)
+    """Of the cache, not of the Sentinels; empty: it asks for none."""
     cache_ttl_s: float = 1.0
     """No read is served from an entry older than this."""
     cache_timeout_s: float = 0.1
@@ -96,6 +98,7 @@ class Config:
             database_dsn_file=Path(dsn_file) if dsn_file else None,
             sentinels=read.addresses("ABACUS_SENTINELS"),
             cache_name=read.text("ABACUS_CACHE_NAME", cls.cache_name),
+            cache_password=read.text("ABACUS_CACHE_PASSWORD", ""),
             cache_ttl_s=read.number("ABACUS_CACHE_TTL_S", cls.cache_ttl_s),
             cache_timeout_s=read.number("ABACUS_CACHE_TIMEOUT_S", cls.cache_timeout_s, least=0.001),
             node=read.text("ABACUS_NODE", socket.gethostname()),

@@ -15,7 +15,7 @@ import yaml
 HERE = Path(__file__).parent
 LOCK = HERE / "images.lock.yaml"
 ENVIRONMENT = HERE / ".env"
-SECRETS = ("SUPERUSER", "REPLICATION", "REWIND", "PATRONI", "DATABASE")
+SECRETS = ("SUPERUSER", "REPLICATION", "REWIND", "PATRONI", "DATABASE", "CACHE")
 """Each is ``ABACUS_<NAME>_SECRET`` in ``.env``, made once and kept."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ASK_WITHIN_S = 60
