@@ -35,6 +35,7 @@ class Promise:
     rules: tuple[str, ...]
     checks: tuple[str, ...]
     faults: tuple[str, ...] = ()
+    proves: tuple[str, ...] = ()
     ran: Mapping[str, tuple[str, ...]] | None = None
 
 
@@ -72,6 +73,7 @@ def promises(path: Path = TABLE) -> tuple[Promise, ...]:
             tuple(row["rules"]),
             tuple(row["checks"]),
             tuple(row.get("faults", ())),
+            tuple(row.get("proves", ())),
             {key: tuple(map(_text, values)) for key, values in row["ran"].items()} if "ran" in row else None,
         )
         for row in rows
@@ -87,7 +89,11 @@ def crosscheck(record: Record) -> list[Compared]:
 def _compare(promise: Promise, rules: Mapping[str, Any], record: Record) -> Compared:
     code, said_by = _code(promise, rules)
     shown, drills = _shown(promise, record)
-    wrong, sentence = _judge(code, shown, _ran_so(promise, record))
+    if code == "kept" and shown is Outcome.PASS and not _proven(promise, record, drills):
+        would = " or ".join(promise.proves)
+        wrong, sentence = "", f"drills passed that would not have shown it; those with {would} would"
+    else:
+        wrong, sentence = _judge(code, shown, _ran_so(promise, record))
     return Compared(promise.promise, code, said_by, shown, drills, wrong, sentence)
 
 
@@ -118,6 +124,12 @@ def _speaks(drill: DrillRecord, promise: Promise) -> bool:
     """A drill whose fault went in and was felt; what did not bite shows nothing of what it would have met."""
     unfelt = any(each["check"] == "fault_was_felt" and each["outcome"] != Outcome.PASS for each in drill.verdicts)
     return not unfelt and (not promise.faults or any(each.fault in promise.faults for each in injected(drill)))
+
+
+def _proven(promise: Promise, record: Record, drills: tuple[str, ...]) -> bool:
+    """Whether one of these drills would have shown that the promise is not kept."""
+    attacks = [each.fault for name in drills for each in injected(record.drills[name])]
+    return not promise.proves or any(fault in promise.proves for fault in attacks)
 
 
 def _ran_so(promise: Promise, record: Record) -> bool | None:

@@ -111,6 +111,15 @@ def test_a_drill_whose_fault_was_not_felt_says_nothing(record: Record) -> None:
     assert (found.wrong, found.shown) == ("", None)
 
 
+def test_drills_that_only_kill_bear_nothing_out(record: Record) -> None:
+    for name in [name for name in record.drills if name not in ("api_kill", "database_primary_kill")]:
+        del record.drills[name]
+    found = compared(record, "PASS", "strict", patroni_synchronous=KEPT)
+    assert (found.shown, found.wrong) == (Outcome.PASS, "")
+    assert "would not have shown it" in found.sentence
+    assert compared(record, "FAIL", "strict", patroni_synchronous=KEPT).wrong == "code"
+
+
 def test_a_zone_is_spoken_of_by_drills_that_take_one(record: Record) -> None:
     record.started["policy"] = policy(deployment_spread_over_zones=BROKEN)
     found = {each.promise: each for each in crosscheck(record)}
@@ -143,6 +152,16 @@ def test_every_rule_of_the_table_is_one() -> None:
     known = read_rules()
     assert {name for each in promises() for name in each.rules} <= set(known)
     assert len(promises()) == len({each.promise for each in promises()})
+
+
+def test_a_rule_in_rego_without_a_subject_says_nothing(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "a.yaml").write_text("Resources: {A: {Type: AWS::EC2::VPC, Properties: {CidrBlock: 10.0.0.0/16}}}\n")
+    main([str(tmp_path), "--format", "json", "--no-linters"])
+    said = json.loads(capsys.readouterr().out)["judged"]
+    assert said["secret-rotates"]["looked_at"] == 0
+    (tmp_path / "a.yaml").write_text("Resources: {A: {Type: AWS::SecretsManager::Secret}}\n")
+    main([str(tmp_path), "--format", "json", "--no-linters"])
+    assert json.loads(capsys.readouterr().out)["judged"]["secret-rotates"]["looked_at"] == 1
 
 
 def test_what_the_command_prints_is_what_the_record_takes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
