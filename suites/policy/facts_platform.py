@@ -126,6 +126,21 @@ FACTS = [
         lambda said: [(each["port"], each["ssl_policy"]) for each in said.all("aws_lb_listener")],
     ),
     Fact(
+        "balancer: the page in maintenance",
+        lambda said: [
+            (each["Priority"], answer["StatusCode"], answer["ContentType"], answer["MessageBody"])
+            for each in said.all("AWS::ElasticLoadBalancingV2::ListenerRule")
+            for action in each["Actions"]
+            if (answer := action.get("FixedResponseConfig"))
+        ],
+        lambda said: [
+            (each["priority"], answer["status_code"], answer["content_type"], answer["message_body"])
+            for each in said.all("aws_lb_listener_rule")
+            for action in each["action"]
+            for answer in action.get("fixed_response", [])
+        ],
+    ),
+    Fact(
         "balancer: invalid headers are dropped",
         attribute("LoadBalancer", "routing.http.drop_invalid_header_fields.enabled"),
         lambda said: {said.one("aws_lb")["drop_invalid_header_fields"]},

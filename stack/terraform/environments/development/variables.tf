@@ -11,6 +11,12 @@ variable "hosted_zone_id" {
   type = string
 }
 
+variable "maintenance" {
+  description = "true: clients get a page that says so, and nothing reaches the application."
+  type        = bool
+  default     = false
+}
+
 variable "balancer_certificate_arn" {
   description = "Covers origin.<domain>, in us-west-2."
   type        = string

@@ -76,6 +76,7 @@ module "compute" {
   cache_user_arn             = module.caching.user_arn
   deploy_role_arn            = module.iam.deploy_role_arn
   requests_per_5_minutes_max = local.requests_per_5_minutes_max
+  maintenance                = var.maintenance
 }
 
 module "cdn" {

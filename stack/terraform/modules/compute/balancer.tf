@@ -50,6 +50,29 @@ resource "aws_lb_listener" "https" {
   }
 }
 
+# The balancer answers everything itself, with a page that needs no pod, node or database. Health checks go on.
+resource "aws_lb_listener_rule" "maintenance" {
+  count        = var.maintenance ? 1 : 0
+  listener_arn = aws_lb_listener.https.arn
+  priority     = 1
+
+  action {
+    type = "fixed-response"
+
+    fixed_response {
+      status_code  = "503"
+      content_type = "text/html"
+      message_body = "<!doctype html><html lang=en><meta charset=utf-8><meta name=viewport content='width=device-width'><title>Abacus Terminal</title><h1>We will be back soon</h1><p>Abacus Terminal is being worked on. What you were told is saved, is saved.</p></html>"
+    }
+  }
+
+  condition {
+    path_pattern {
+      values = ["/*"]
+    }
+  }
+}
+
 resource "aws_lb_listener_rule" "api" {
   listener_arn = aws_lb_listener.https.arn
   priority     = 10

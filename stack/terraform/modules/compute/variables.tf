@@ -21,6 +21,11 @@ variable "requests_per_5_minutes_max" {
   type        = number
 }
 
+variable "maintenance" {
+  description = "The balancer answers with its own page, 503, instead of passing requests on."
+  type        = bool
+}
+
 variable "node_class" {
   type = string
 }
