@@ -152,5 +152,5 @@ def test_the_suite_judges_and_keeps_the_evidence(tmp_path: Path) -> None:
 def test_a_stack_that_cannot_be_had_ends_with_code_4(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--stack", "no.such", "--report-dir", str(tmp_path), "--for", "9"]) == 4
     told = capsys.readouterr()
-    assert told.err.startswith("python -m fixtures.search: --stack no.such: no such stack; expected embedded, none, or")
+    assert told.err.startswith("python -m fixtures.search: --stack no.such: no such stack; expected embedded, docker,")
     assert "none was judged" in told.out

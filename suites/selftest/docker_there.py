@@ -1,0 +1,20 @@
+"""Whether the tests that need Docker can run: its daemon answers, and its images are there."""
+
+from __future__ import annotations
+
+import pytest
+
+from fixtures.stacks.docker import preflight
+
+
+def why_not() -> str:
+    """Empty when they can; a daemon that is not there is found out in a moment."""
+    try:
+        preflight()
+    except RuntimeError as error:
+        return str(error)
+    return ""
+
+
+_WHY_NOT = why_not()
+needs_docker = pytest.mark.skipif(bool(_WHY_NOT), reason=f"not exercised: {_WHY_NOT}")
