@@ -26,6 +26,8 @@ MEASURED = (
     "generator_lag_ms_p99",
 )
 """The numbers of each drill; null where one was not measured."""
+PHASES = ("detect", "decide", "fetch", "replay", "promote", "verify", "serve")
+"""Of a recovery from a backup, as the check ``phases_add_up`` measures them."""
 
 
 def summary(record: Record) -> dict[str, Any]:
@@ -62,6 +64,7 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "reason": drill.reason,
         "objectives": drill.objectives,
         "measured": measured(drill),
+        "phases_s": phases_s(drill),
         "controls": drill.controls,
     }
 
@@ -71,6 +74,12 @@ def measured(drill: DrillRecord) -> dict[str, Any]:
     counted = drill.timeline.get("totals") or {}
     found = {name: drill.measured.get(name, counted.get(name)) for name in MEASURED}
     return found | {"stale_reads_s": drill.measured.get("stale_max_s")}  # the check's name for it
+
+
+def phases_s(drill: DrillRecord) -> dict[str, float]:
+    """How long each phase of a recovery by a runbook took, in order; empty where nobody followed one."""
+    found = {name: drill.measured.get(f"{name}_s") for name in PHASES}
+    return {name: seconds for name, seconds in found.items() if seconds is not None} if found["serve"] else {}
 
 
 def stack_name(record: Record) -> str | None:

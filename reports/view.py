@@ -13,7 +13,7 @@ from .coverage_section import coverage_section
 from .headline import headline, lead, tiles
 from .plot import spark_svg, strip_svg, timeline_svg
 from .policy_section import policy_section
-from .summary import measured, stack_name
+from .summary import measured, phases_s, stack_name
 from .wording import measure_name, quantity, title
 
 if TYPE_CHECKING:
@@ -92,7 +92,8 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "cells": [_cell(drill, name, numbers) for name in TABLE],
         "verdicts": [_verdict(verdict) for verdict in drill.verdicts],
         "objectives": [_objective(drill, name, numbers) for name in COLUMNS_OF_OBJECTIVES if name in drill.objectives],
-        "phases": [row for fault in drill.timeline.get("faults", ()) for row in _phases(fault, drill.measured)],
+        "phases": [row for fault in drill.timeline.get("faults", ()) for row in _phases(fault, drill.measured)]
+        + _recovery(phases_s(drill)),
         "controls": drill.controls,
         "files": drill.files,
         "bytes": f"{sum(file['bytes'] for file in drill.files.values()) / 1e6:.1f} MB",
@@ -185,6 +186,15 @@ def _phases(fault: dict[str, Any], numbers: dict[str, Any]) -> list[dict[str, st
         }
         for name, at, since in moments
     ]
+
+
+def _recovery(phases: dict[str, float]) -> list[dict[str, str]]:
+    """Of a recovery by a runbook: each phase, when it began and how long it lasted; from the injection."""
+    rows, at_s = [], 0.0
+    for name, lasted_s in phases.items():
+        rows.append({"name": f"Recovery: {name}", "at": f"{at_s:.2f} s", "lasted": f"{lasted_s:.2f} s"})
+        at_s += lasted_s
+    return rows
 
 
 # ------------------------------------------------------------------------------------------------ groups

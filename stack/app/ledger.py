@@ -202,15 +202,17 @@ class PostgresLedger:
             self._full = False
             await self.execute("TRUNCATE room", ())
         query = (
-            "SELECT max(version), current_setting('transaction_read_only')::boolean,"
+            "SELECT max(version), to_regclass('transfers') IS NULL, current_setting('transaction_read_only')::boolean,"
             " pg_logical_emit_message(true, 'abacus ready', '') FROM schema_migrations"
         )
         try:
-            [(version, read_only, _)] = await self.execute(query, ())
+            [(version, gone, read_only, _)] = await self.execute(query, ())
         except NotDoneError as error:
             if isinstance(error.__cause__, psycopg.errors.UndefinedTable):
                 return 0
             raise
+        if gone:  # asked of the catalogue, which a lock on the table does not hide
+            raise NotDoneError("the table of transfers is gone")
         if read_only:
             raise NotDoneError("the database is read-only")
         return version or 0

@@ -133,6 +133,17 @@ def test_read_only_server_surely_applied_nothing(service: Api, admin: psycopg.Co
     until(lambda: service.transfer(new_id(), 66, 67).status == 201, within_s=1.5)
 
 
+def test_without_its_table_it_is_not_ready(service: Api, admin: psycopg.Connection) -> None:
+    """Somebody dropped it: the database confirms writes as before, and no transfer can be one."""
+    admin.execute("ALTER TABLE transfers RENAME TO dropped")
+    try:
+        until(lambda: service.get("/api/ready").status == 503)
+        assert "the table of transfers is gone" in str(service.get("/api/ready").body)
+    finally:
+        admin.execute("ALTER TABLE dropped RENAME TO transfers")
+    until(lambda: service.get("/api/ready").status == 200)
+
+
 def test_terminated_session_leaves_it_unknown(database: Postgres, service: Api, admin: psycopg.Connection) -> None:
     with locked(database, 68), ThreadPoolExecutor(1) as pool:
         answer = pool.submit(service.transfer, new_id(), 68, 69)

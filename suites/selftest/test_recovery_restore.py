@@ -13,8 +13,9 @@ import pytest
 from fixtures.recovery import barman
 from fixtures.recovery.content import compare, same_as
 from fixtures.recovery.integrity import Soundness
+from fixtures.recovery.plan import Target
 from fixtures.recovery.programs import CannotRecover, Code
-from fixtures.recovery.restore import MARKER, Restored, Target, restore
+from fixtures.recovery.restore import MARKER, Restored, restore
 from fixtures.recovery.server import OVERRIDDEN, private_server
 
 from .recovery_servers import Past, object_store, past

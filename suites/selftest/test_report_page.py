@@ -214,6 +214,7 @@ def test_summary_follows_its_schema(run: Path) -> None:
         "unavailable_s": 12.0,
         "rpo_writes": 0,
         "stale_reads_s": 1.0,
+        "rpo_s": None,
         "failed_requests": None,
     }
     assert lossy["controls"][0] == "SOC2:A1.2"

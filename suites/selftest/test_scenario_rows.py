@@ -64,7 +64,10 @@ BAD = {
         changed("fault.zone_outage.zon", "a"),
         "fault.zone_outage: unknown key 'zon'; did you mean 'zone'?",
     ),
-    "key that is no text": (GOOD | {3: 4}, "the row: unknown key 3. Known: fault, load, objectives, controls"),
+    "key that is no text": (
+        GOOD | {3: 4},
+        "the row: unknown key 3. Known: fault, recovery, load, objectives, controls",
+    ),
     "fault": (
         changed("fault", {"zone_outrage": {}}),
         "fault: no fault is called 'zone_outrage'; did you mean 'zone_outage'?",
@@ -106,8 +109,11 @@ BAD = {
         "controls: expected a list of ids from reports/controls.yaml",
     ),
     "no control": (changed("controls", []), "controls: expected a list of ids from reports/controls.yaml, got []"),
-    "list as row": ([1], "the row: expected keys fault, load, objectives, controls, abort, nightly, got [1]"),
-    "nothing as row": ("", "the row: expected keys fault, load, objectives, controls, abort, nightly, got None"),
+    "list as row": ([1], "the row: expected keys fault, recovery, load, objectives, controls, abort, nightly, got [1]"),
+    "nothing as row": (
+        "",
+        "the row: expected keys fault, recovery, load, objectives, controls, abort, nightly, got None",
+    ),
     "word for a part": (
         changed("fault", {"kill": {"node": "api", "part": "sever"}}),
         "fault.kill.part: 'sever' is none of the words that are known here; did you mean 'server'? Known: server",

@@ -1,0 +1,167 @@
+"""The checks of a recovery from a backup, on hand-written histories, and against plain loops over random ones."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fixtures import checks
+from fixtures.model import Answer, History, Outcome, Restored
+
+from .histories import OBJECTIVES, Op, Story, drill, replay, write
+
+PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
+LOST_AT_S, ARCHIVED_S = 8.0, 6.0
+"""``drill()`` breaks at 8 s; here the archive reaches to 6 s."""
+
+
+def lossy(until_s: float = ARCHIVED_S) -> Story:
+    """A drill that comes back without what was acknowledged between ``until_s`` and the loss."""
+    story = drill()
+    story.stored = [op for op in story.stored if not until_s <= op.due_s < LOST_AT_S]
+    return story
+
+
+# ------------------------------------------------------------------------------------------------ what had to be kept
+
+
+def test_what_was_archived_is_kept_and_the_rest_is_counted_as_lost() -> None:
+    history = lossy().history()
+    verdict = checks.writes_kept_until(history, until_s=ARCHIVED_S)
+    assert verdict.outcome is PASS
+    assert verdict.measured == {"due_to_be_kept": 384, "not_kept": 0}
+    assert checks.no_lost_writes(history).measured["rpo_writes"] == 128
+
+
+def test_one_write_of_before_that_is_gone_fails() -> None:
+    story = lossy()
+    gone = next(op for op in story.stored if op.due_s == 5.0)
+    story.stored.remove(gone)
+    verdict = checks.writes_kept_until(story.history(), until_s=ARCHIVED_S)
+    assert verdict.outcome is FAIL
+    assert verdict.measured["not_kept"] == 1
+
+
+def test_a_write_that_only_the_api_lacks_is_gone() -> None:
+    story = drill()
+    story.bend_api = lambda found: replace(
+        found, **{name: getattr(found, name)[1:] for name in ("number", "source", "target", "amount")}
+    )
+    assert checks.writes_kept_until(story.history(), until_s=ARCHIVED_S).outcome is FAIL
+
+
+def test_a_write_that_was_sent_again_was_not_kept() -> None:
+    story = drill()
+    story.ops.append(replay(story.ops[0], 20.0, status=201))
+    assert checks.writes_kept_until(story.history(), until_s=ARCHIVED_S).measured["not_kept"] == 1
+
+
+def test_nothing_to_keep_is_not_judged() -> None:
+    assert checks.writes_kept_until(drill().history(), until_s=0.0).outcome is UNKNOWN
+    assert checks.writes_kept_until(History(), until_s=1.0).outcome is UNKNOWN
+
+
+# ------------------------------------------------------------------------------------------------ what had to go
+
+
+def test_what_came_after_the_mistake_and_is_there_fails() -> None:
+    history = lossy(ARCHIVED_S + 0.5).history()
+    verdict = checks.nothing_kept_after(history, after_s=ARCHIVED_S, before_s=LOST_AT_S)
+    assert verdict.outcome is FAIL
+    assert verdict.measured == {"too_late": 127, "too_late_and_kept": 31}  # 64 a second, without that of 6 s itself
+
+
+def test_what_came_after_the_mistake_and_is_gone_passes() -> None:
+    history = lossy().history()
+    assert checks.nothing_kept_after(history, after_s=ARCHIVED_S, before_s=LOST_AT_S).outcome is PASS
+    assert checks.nothing_kept_after(history, after_s=LOST_AT_S, before_s=LOST_AT_S).measured["too_late"] == 0
+
+
+def test_what_a_client_sent_again_may_be_there() -> None:
+    story = lossy()
+    again = [op for op in story.ops if op.number >= 0 and ARCHIVED_S <= op.due_s < LOST_AT_S]
+    story.stored += again
+    story.ops += [replay(op, 20.0 + op.due_s, status=201) for op in again]
+    assert checks.nothing_kept_after(story.history(), after_s=ARCHIVED_S, before_s=LOST_AT_S).outcome is PASS
+
+
+def test_without_a_ledger_nothing_is_known_to_be_gone() -> None:
+    history = drill().history()
+    history.ledgers.clear()
+    assert checks.nothing_kept_after(history, after_s=1.0, before_s=8.0).outcome is UNKNOWN
+
+
+# ------------------------------------------------------------------------------------------------ how much, how long
+
+
+def test_a_loss_may_span_so_much_and_no_more() -> None:
+    history = lossy().history()
+    verdict = checks.loss_spans_at_most(history, limit_s=2.0)
+    assert verdict.outcome is PASS
+    assert 1.9 < (verdict.measured["rpo_s"] or 0) < 2.0
+    assert checks.loss_spans_at_most(history, limit_s=1.9).outcome is FAIL
+    assert checks.loss_spans_at_most(drill().history(), limit_s=0.0).outcome is PASS
+    assert checks.loss_spans_at_most(History(), limit_s=1.0).outcome is UNKNOWN
+
+
+def test_phases_that_explain_the_outage_name_the_largest() -> None:
+    verdict = checks.phases_add_up(drill().history(), detect_s=0.5, fetch_s=4.0, verify_s=1.0, serve_s=1.0)
+    assert verdict.outcome is PASS
+    assert verdict.measured["recovery_s"] == pytest.approx(8.0, abs=0.1)
+    assert verdict.measured["serve_s"] == pytest.approx(2.5, abs=0.1)  # and the 1.5 s that no command measured
+    assert "the largest part, 4.000 s, went to fetch" in verdict.sentence
+
+
+def test_phases_that_leave_too_much_unexplained_or_explain_too_much_are_not_believed() -> None:
+    assert checks.phases_add_up(drill().history(), fetch_s=4.0).outcome is UNKNOWN
+    assert checks.phases_add_up(drill().history(), fetch_s=12.0).outcome is UNKNOWN
+
+
+def test_who_never_came_back_has_no_phases() -> None:
+    story = drill()
+    story.change(lambda op: op.due_s >= LOST_AT_S, answer=Answer.UNKNOWN)
+    assert checks.phases_add_up(story.history(), fetch_s=8.0).outcome is UNKNOWN
+
+
+# ------------------------------------------------------------------------------------------------ and an oracle
+
+
+def test_restored_judges_what_the_row_promises() -> None:
+    phases = {"fetch": 8.0}
+    facts = Restored(kept_until_s=6.0, gone_after_s=None, stopped_s=8.0, phases_s=phases)
+    assert [v.check for v in checks.restored(facts, OBJECTIVES, drill().history())] == [
+        "writes_kept_until",
+        "phases_add_up",
+    ]
+    back, spans = replace(facts, gone_after_s=6.0), replace(OBJECTIVES, rpo_s=2.0)
+    verdicts = checks.restored(back, spans, lossy().history())
+    assert [v.check for v in verdicts][1:3] == ["nothing_kept_after", "loss_spans_at_most"]
+    assert all(v.outcome is PASS for v in verdicts)
+
+
+WRITES = st.lists(st.tuples(st.booleans(), st.booleans(), st.booleans()), min_size=2, max_size=12)
+
+
+@settings(deadline=None)  # a busy machine is no mistake of the check
+@given(WRITES, st.integers(0, 12), st.integers(0, 12))
+def test_what_is_kept_agrees_with_plain_loops(told: list[tuple[bool, bool, bool]], until: int, before: int) -> None:
+    """Each write, one a second: acknowledged or not, stored or not, sent again at the end (known already) or not."""
+    story = Story()
+    for number, (acknowledged, stored, again) in enumerate(told):
+        op: Op = write(number, float(number), answer=Answer.OK if acknowledged else Answer.UNKNOWN)
+        story.ops += [op, replay(op, 100.0 + number)] if again else [op]
+        story.stored += [op] if stored else []
+    history = story.history()
+    due = [n for n, (ok, _, _) in enumerate(told) if ok and n < until]
+    verdict = checks.writes_kept_until(history, until_s=float(until))
+    if not due:
+        assert verdict.outcome is UNKNOWN
+    else:
+        assert verdict.measured["not_kept"] == sum(not told[n][1] for n in due)
+    late = [n for n, (ok, _, again) in enumerate(told) if ok and not again and until < n < before]
+    verdict = checks.nothing_kept_after(history, after_s=float(until), before_s=float(before))
+    assert verdict.measured["too_late_and_kept"] == sum(told[n][1] for n in late)
+    assert verdict.outcome is (FAIL if any(told[n][1] for n in late) else PASS)
