@@ -5,8 +5,8 @@ check. After a failover that waiting would be most of the outage, hence this poo
 finds no connection makes one; while the database cannot be reached one attempt at a time is made, ten a second; a
 connection in doubt is asked before a statement is sent on it; when one turns out dead, all idle ones are dropped.
 
-Where the connection string is read from a file, a rotated secret needs no restart: new connections are made with what
-the file says now, and one that was made with what it said before is not used for another request.
+Where the connection string is read from a file, a rotated secret needs no restart: what was made with what the file
+said before is replaced, one connection after the other, so that nobody waits for all of them.
 """
 
 from __future__ import annotations
@@ -101,8 +101,8 @@ class Connections:
             raise NoConnectionError(f"all {self.size} database connections are in use") from None
         self.in_use += 1
         try:
-            await self._renew()
-            return await self._idle_link() or await self._connect(deadline_s)
+            self._renew()
+            return await self._renewed_link() or await self._idle_link() or await self._connect(deadline_s)
         except BaseException:
             self._release()
             raise
@@ -111,9 +111,6 @@ class Connections:
         """Take back what ``take`` gave; it is kept if it works, and if not the others are doubted."""
         self._release()
         if works and not link.connection.closed:
-            if link.edition != self._edition:
-                await link.connection.close()
-                return
             link.proven_s = time.monotonic()
             self._idle.append(link)
         else:
@@ -130,16 +127,32 @@ class Connections:
         for link in idle:
             await link.connection.close()
 
-    async def _renew(self) -> None:
+    def _renew(self) -> None:
         """Follow the file, if there is one and it has changed."""
         if self._file and (dsn := self._file.changed()):
             self._targets = _targets(dsn)
             self._edition += 1
-            await self.close()
 
     def _release(self) -> None:
         self.in_use -= 1
         self._slots.release()
+
+    async def _renewed_link(self) -> Link | None:
+        """A new connection in the place of an idle one of before; one attempt at a time, others use what there is."""
+        old = next((link for link in self._idle if link.edition != self._edition), None)
+        if old is None or self._connecting.locked():
+            return None
+        self._idle.remove(old)
+        try:
+            async with self._connecting:
+                link = await self._connect_to(self._targets[0])
+        except BaseException as error:
+            self._idle.append(old)
+            if isinstance(error, psycopg.Error | OSError):
+                return None  # what the file says now does not work, or not yet
+            raise
+        await old.connection.close()
+        return link
 
     async def _idle_link(self) -> Link | None:
         while self._idle:
@@ -166,7 +179,7 @@ class Connections:
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left_s), self._connecting:
-                    await self._renew()  # a secret that was refused may be another by now
+                    self._renew()  # a secret that was refused may be another by now
                     for target in tuple(self._targets):
                         try:
                             return await self._connect_to(target)

@@ -95,6 +95,20 @@ def test_a_file_that_is_half_written_changes_nothing(database: Postgres, tmp_pat
         assert pay(service) == 201
 
 
+def test_a_wrong_secret_in_the_file_costs_no_request_while_old_sessions_live(
+    database: Postgres, tmp_path: Path
+) -> None:
+    file = tmp_path / "dsn"
+    file.write_text(told(database, "two"))
+    with api(database.dsn, tmp_path / "api.log", ABACUS_DATABASE_DSN="", ABACUS_DATABASE_DSN_FILE=file) as service:
+        service.ask("POST", "/api/accounts", {"first": 0, "count": 10, "opening_balance": 10**6})
+        assert pay(service) == 201
+        swap(file, told(database, "nobody_of_this_name"))
+        assert {pay(service) for _ in range(10)} == {201}
+        swap(file, told(database, "postgres"))
+        until(lambda: (pay(service), sessions(database)) == (201, {"postgres"}))
+
+
 def test_a_file_is_told_once_for_each_change(tmp_path: Path) -> None:
     file = tmp_path / "dsn"
     watched = Watched(file)
