@@ -94,6 +94,7 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "objectives": [_objective(drill, name, numbers) for name in COLUMNS_OF_OBJECTIVES if name in drill.objectives],
         "phases": [row for fault in drill.timeline.get("faults", ()) for row in _phases(fault, drill.measured)]
         + _recovery(phases_s(drill)),
+        "procedures": [_procedure(line.data) for line in drill.notes if line.kind == "cloud_procedure"],
         "controls": drill.controls,
         "files": drill.files,
         "bytes": f"{sum(file['bytes'] for file in drill.files.values()) / 1e6:.1f} MB",
@@ -195,6 +196,24 @@ def _recovery(phases: dict[str, float]) -> list[dict[str, str]]:
         rows.append({"name": f"Recovery: {name}", "at": f"{at_s:.2f} s", "lasted": f"{lasted_s:.2f} s"})
         at_s += lasted_s
     return rows
+
+
+def _procedure(data: dict[str, Any]) -> dict[str, Any]:
+    """A recovery procedure of a cloud: its steps with times, and what became of each property."""
+    by: dict[str, list[dict[str, str]]] = {"FAIL": [], "UNKNOWN": [], "PASS": []}
+    for each in data["properties"]:
+        by.setdefault(each["outcome"], []).append(each)
+    emulated = data["environment"] == "emulated"
+    return {
+        "name": data["procedure"],
+        "environment": data["environment"],
+        "limits": "Emulated: it shows the calls, not AWS, and its times are no RTO." if emulated else "",
+        "phases": [(name, quantity("took_s", seconds)) for name, seconds in data["phases_s"].items()],
+        "lost": by["FAIL"],
+        "open": by["UNKNOWN"],
+        "kept": [each["property"] for each in by["PASS"]],
+        "calls": len(data["calls"]),
+    }
 
 
 # ------------------------------------------------------------------------------------------------ groups

@@ -11,6 +11,7 @@ from typing import Any
 
 import pytest
 
+from fixtures import checks
 from fixtures.model import Outcome
 
 pytest_plugins = ["fixtures.aws.plugin"]
@@ -63,13 +64,14 @@ def test_plans_own_script_loses_what_it_does_not_ask_for(aws: Any) -> None:
     assert "multi_az: expected True" in recovery.verdict.sentence
 
 
-def test_restored_instance_is_what_the_original_was(aws: Any) -> None:
+def test_restored_instance_is_what_the_original_was(aws: Any, recorded: Any, evidence: Any) -> None:
     recovery = aws.perform("restore")
 
     assert_nothing_lost(aws, recovery)
     assert list(recovery.phases_s) == ["snapshot", "restore", "modify", "verify"]
     assert recovery.verdict.measured["restore_s"] > 0
     assert recovery.verdict.outcome is Outcome.UNKNOWN  # an emulator that models less than all cannot say more
+    evidence.verify(checks.nothing_lost_in_recovery(recorded(recovery), judged_at_least=JUDGED_AT_LEAST))
 
 
 def test_original_lost_is_restored_from_its_snapshot_and_saved_properties(aws: Any) -> None:
@@ -86,13 +88,14 @@ def test_original_lost_is_restored_from_its_snapshot_and_saved_properties(aws: A
     assert "snapshot" not in recovery.phases_s
 
 
-def test_snapshot_is_copied_and_restored_in_another_region(aws: Any) -> None:
+def test_snapshot_is_copied_and_restored_in_another_region(aws: Any, recorded: Any, evidence: Any) -> None:
     recovery = aws.perform("restore-elsewhere")
 
     assert_nothing_lost(aws, recovery)
     assert list(recovery.phases_s) == ["snapshot", "copy", "restore", "modify", "verify"]
     there = aws.inventory.databases["ledger"].elsewhere
     assert aws.properties(RESTORED, OTHER_REGION)["kms_key"] == there.kms_key != aws.made_with["kms_key"]
+    evidence.verify(checks.nothing_lost_in_recovery(recorded(recovery), judged_at_least=JUDGED_AT_LEAST))
 
 
 def test_other_region_with_other_parameters_is_found(aws: Any) -> None:

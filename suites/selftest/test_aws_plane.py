@@ -1,0 +1,146 @@
+"""One endpoint answers as AWS; who answers what is decided in one place; what nobody has is not pretended."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+
+import psutil
+import pytest
+
+from fixtures.aws import answering, canary, plane
+from fixtures.aws.proxy import Proxied, Rule, Rules, catalogue
+from fixtures.faults import AwsFault
+from fixtures.model import NodeStatus, Status
+
+from .local_servers import ROOT, free_port, until
+
+
+@pytest.fixture(scope="module")
+def aws() -> Iterator[Proxied]:
+    with plane.plane() as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("service", "without", "beside"),
+    [
+        ("s3", "moto", "localstack"),
+        ("rds", "moto", "moto"),
+        ("ec2", "moto", "moto"),
+        ("lambda", "moto", "moto"),
+        ("fis", "nobody", "nobody"),
+        ("chime-sdk-voice", "nobody", "nobody"),
+    ],
+)
+def test_who_answers_follows_from_what_runs(service: str, without: str, beside: str) -> None:
+    assert answering.answers(service, localstack=False) == without
+    assert answering.answers(service, localstack=True) == beside
+
+
+def test_every_service_of_the_table_is_one() -> None:
+    assert not {*answering.LOCALSTACK, *answering.NOBODY} - catalogue.services()
+    assert not [each for each in answering.LOCALSTACK if not answering.moto_has(each)]
+
+
+def test_who_answers_is_said() -> None:
+    assert "moto answers everything (no LocalStack runs); nobody answers backup, fis" in answering.said("")
+    assert "LocalStack at http://x answers cloudformation" in answering.said("http://x")
+
+
+def test_what_nobody_has_is_refused_and_not_pretended(aws: Proxied) -> None:
+    aws.follow(Rules())
+    client = canary._client(aws.url, "fis")
+    with pytest.raises(client.exceptions.ClientError, match="fis is answered by no emulator here"):
+        client.list_experiments()
+
+
+@pytest.mark.parametrize(
+    ("rule", "seen", "not_seen"),
+    [
+        (Rule("throttle", service="s3"), ("throttle", "any", "s3"), ("deny", "any", "s3")),
+        (Rule("deny", plane="control"), ("deny", "control"), ("deny", "data")),
+        (Rule("expired"), ("expired",), ("deny",)),
+        (Rule("error", status=503), ("error",), ("throttle",)),
+        (
+            Rule("hang", action="Get*"),
+            ("hang", "any", "secretsmanager", "GetSecretValue"),
+            ("hang", "any", "s3", "Put*"),
+        ),
+        (Rule("reset"), ("reset",), ("hang",)),
+    ],
+)
+def test_a_client_sees_what_is_injected_and_nothing_else(
+    aws: Proxied, rule: Rule, seen: tuple[str, ...], not_seen: tuple[str, ...]
+) -> None:
+    aws.follow(Rules())
+    assert canary.look(aws.url, *seen) == 0
+    aws.follow(Rules((rule,)))
+    assert canary.look(aws.url, *seen) == 1
+    assert canary.look(aws.url, *not_seen) == 0
+
+
+def test_a_late_answer_is_timed(aws: Proxied) -> None:
+    aws.follow(Rules())
+    before_s = canary.look(aws.url, "delay")
+    aws.follow(Rules((Rule("delay", delay_s=0.8),)))
+    assert canary.look(aws.url, "delay") - before_s > 0.4
+
+
+def status(aspect: str, value: float | None) -> Status:
+    measures = {} if value is None else {aspect: value}
+    return Status(0.0, {"store": NodeStatus(answers=True, measures=measures)}, True, ())
+
+
+@pytest.mark.parametrize(("before", "now", "felt"), [(0.0, 1.0, True), (1.0, 1.0, False), (0.0, 0.0, False)])
+def test_a_fault_is_felt_where_it_was_not_before(before: float, now: float, felt: bool) -> None:
+    fault, aspect = AwsFault("object store", "throttle", service="s3"), "aws throttle any s3 *"
+    assert fault.felt(status(aspect, before), status(aspect, now), ("store",)) is felt
+    assert not fault.felt(status(aspect, before), status(aspect, None), ("store",))
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (AwsFault("object store", "deny", service="s33"), "service: boto3 has no service 's33'; did you mean 's3'?"),
+        (AwsFault("object store", "deny", share=2), "share: expected more than 0 and at most 1, got 2"),
+        (AwsFault("store", "deny"), "node: this stack has no 'store'"),
+        (AwsFault("object store", "deny", "s3", "PutObject"), ""),
+    ],
+)
+def test_a_rows_typo_is_named(fault: AwsFault, said: str) -> None:
+    found = fault.misnamed(("object store", "api"), ())
+    assert found.startswith(said) if said else not found
+
+
+def test_the_program_ends_with_its_emulator_and_the_emulator_with_it() -> None:
+    url = f"http://127.0.0.1:{free_port()}"
+    command = [sys.executable, "-m", "fixtures.aws.plane", url.removeprefix("http://")]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        assert program.stdout.readline().startswith(f"{url}: moto answers everything")
+        assert plane.follow(url, {"rules": [{"how": "deny"}]})["calls"] == []
+        assert canary.look(url, "deny") == 1
+        assert plane.counts(url)["rules"] == [{"how": "deny", "matched": 1, "injected": 1}]
+        with pytest.raises(RuntimeError, match="'how' is missing"):
+            plane.follow(url, {"rules": [{}]})
+        (moto,) = psutil.Process(program.pid).children()
+        program.kill()
+        until(lambda: not moto.is_running() or moto.status() == psutil.STATUS_ZOMBIE, within_s=30)
+    with pytest.raises(ConnectionError):
+        plane.counts(url)
+
+
+def test_a_program_whose_emulator_died_is_gone_too() -> None:
+    url = f"127.0.0.1:{free_port()}"
+    with subprocess.Popen(
+        [sys.executable, "-m", "fixtures.aws.plane", url], cwd=ROOT, stdout=subprocess.PIPE, text=True
+    ) as program:
+        assert program.stdout is not None
+        program.stdout.readline()
+        begun_s = time.monotonic()
+        psutil.Process(program.pid).children()[0].kill()
+        assert program.wait(30) == 0
+        assert time.monotonic() - begun_s < 30
