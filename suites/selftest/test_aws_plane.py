@@ -6,16 +6,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from typing import Any
 
+import botocore.config
 import psutil
 import pytest
 
-from fixtures.aws import answering, canary, plane
+from fixtures.aws import answering, canary, localstack, plane
+from fixtures.aws.emulated import fresh_session
 from fixtures.aws.proxy import Proxied, Rule, Rules, catalogue
 from fixtures.faults import AwsFault
 from fixtures.model import NodeStatus, Status
 
 from .local_servers import ROOT, free_port, until
+from .recovery_servers import KEYS
 
 
 @pytest.fixture(scope="module")
@@ -50,11 +54,50 @@ def test_who_answers_is_said() -> None:
     assert "LocalStack at http://x answers cloudformation" in answering.said("http://x")
 
 
+def client(url: str, service: str) -> Any:
+    """As patient as a busy machine needs: an emulator's first answer of a service takes its time."""
+    config = botocore.config.Config(read_timeout=60, retries={"total_max_attempts": 1})
+    return fresh_session("us-east-1").client(service, endpoint_url=url, config=config, **KEYS)  # type: ignore[call-overload]
+
+
+def test_each_service_goes_to_who_answers_it() -> None:
+    """Another moto stands in for LocalStack: what matters here is the way, not who is at its end."""
+    with plane.moto() as (other, _), plane.plane(localstack=other) as both:
+        client(both.url, "sqs").create_queue(QueueName="orders")
+        launched = {"LaunchConfigurationName": "api", "ImageId": "ami-1", "InstanceType": "t3.small"}
+        client(both.url, "autoscaling").create_launch_configuration(**launched)
+
+        def configurations(url: str) -> int:
+            return len(client(url, "autoscaling").describe_launch_configurations()["LaunchConfigurations"])
+
+        assert "orders" in str(client(other, "sqs").list_queues())
+        assert (configurations(other), configurations(both.url)) == (0, 1)
+
+
+@pytest.mark.parametrize(
+    ("environment", "expected"),
+    [
+        ({}, "localstack/localstack:4.14.0"),
+        ({"LOCALSTACK_AUTH_TOKEN": "x"}, "localstack/localstack:latest"),
+        ({"LOCALSTACK_AUTH_TOKEN": "x", "ABACUS_LOCALSTACK_IMAGE": "mine:1"}, "mine:1"),
+    ],
+)
+def test_a_newer_localstack_is_taken_only_with_a_token(environment: dict[str, str], expected: str) -> None:
+    assert localstack.image(environment) == expected
+
+
+def test_why_no_localstack_runs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
+    with localstack.localstack({}) as found:
+        assert (found.url, found.why_not.startswith("Docker does not answer: ")) == ("", True)
+    assert f"({found.why_not})" in answering.said(found.url, found.why_not)
+
+
 def test_what_nobody_has_is_refused_and_not_pretended(aws: Proxied) -> None:
     aws.follow(Rules())
-    client = canary._client(aws.url, "fis")
-    with pytest.raises(client.exceptions.ClientError, match="fis is answered by no emulator here"):
-        client.list_experiments()
+    fis = client(aws.url, "fis")
+    with pytest.raises(fis.exceptions.ClientError, match="fis is answered by no emulator here"):
+        fis.list_experiments()
 
 
 @pytest.mark.parametrize(

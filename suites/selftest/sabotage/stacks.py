@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from typing import Any
+from unittest.mock import patch
 
 from fixtures.model import Stack
 from fixtures.powers import Change, Direction, Resource
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
+from fixtures.stacks.embedded.layout import Layout, Place
 from fixtures.stacks.embedded.node import EmbeddedNode
 from fixtures.stacks.embedded.roles import ApiNode, DatabaseNode
 from fixtures.stacks.embedded.stack import NetworkedStack
@@ -196,3 +200,20 @@ def nobody_fences() -> Iterator[Stack]:
     """Asynchronous, and an isolated primary is never told to step down: two primaries acknowledge at once."""
     with embedded(Settings(synchronous="off")) as stack:
         yield _Unfenced(**vars(stack))
+
+
+@wants_sandbox
+@contextmanager
+def failover_asks_aws() -> Iterator[Stack]:
+    """A database is promoted only when AWS has answered: a fencing script that asks an API."""
+    programs: Any = sys.modules[Settings.__module__]
+    patroni = programs._patroni
+
+    def asking(place: Place, layout: Layout, *rest: Any) -> Mapping[str, Any]:
+        found = dict(patroni(place, layout, *rest))
+        url = f"http://{layout.one('object store').at('http')}"
+        ask = f"{sys.executable} -m suites.selftest.sabotage.asks_aws {url}"
+        return {**found, "postgresql": {**found["postgresql"], "pre_promote": ask}}
+
+    with patch.object(programs, "_patroni", asking), embedded() as stack:
+        yield stack

@@ -117,6 +117,14 @@ DEFECTS = (
         "failed_requests",
         since="2026-11-27",
     ),
+    _defect(
+        "failover_asks_aws",
+        "a failover that asks AWS first",
+        "failover-without-aws",
+        "recovered_within unavailable_at_most",
+        "unavailable_s",
+        since="2026-11-27",
+    ),
 )
 
 
