@@ -106,6 +106,7 @@ EXAMPLES = ("fixtures/policy/rules/", "/bad/", "suites/selftest/sabotage/")
 HARMLESS = re.compile(
     r"not-a-secret|not this one"  # says so itself
     r"|secretName: \w|secretKeyRef|\"secretsmanager\": \"\w+\""  # a name, not what it names
+    r"|SecretId=\"[\w-]+\"(?!.*String=\")"
 )
 
 
