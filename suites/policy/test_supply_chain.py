@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import subprocess
 import sys
@@ -90,6 +91,15 @@ def test_no_licence_asks_something_of_our_own_code(inventory: str) -> None:
 def test_a_licence_is_free_where_one_alternative_is(stated: str, is_free: bool) -> None:
     found = list(conditional([{"name": "planted", "licenses": [{"expression": stated}]}]))
     assert found == ([] if is_free else [f"planted: {stated}"])
+
+
+def test_nothing_is_known_against_what_is_pinned() -> None:
+    database = os.environ.get("ABACUS_ADVISORIES")
+    if not database:
+        pytest.skip("not exercised: ABACUS_ADVISORIES names no database of advisories (docs/policy.md)")
+    command = [sys.executable, "-m", "fixtures.policy.advisories", database]
+    ran = subprocess.run(command, cwd=REPOSITORY, capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
 # ------------------------------------------------------------------------------------------------ secrets
