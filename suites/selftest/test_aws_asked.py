@@ -111,7 +111,7 @@ def test_what_a_client_really_sends_is_read(
     url = sent[0].url.partition("://")[2]
     host, _, target = url.partition("/")
     said: Any = sent[0].body or b""
-    body: bytes = said.encode() if isinstance(said, str) else said
+    body: bytes = said.encode() if isinstance(said, str) else said if isinstance(said, bytes) else said.read()
     asked = understand(sent[0].method, f"/{target}", {**headers, "host": host}, body, "s3.eu-central-1.amazonaws.com")
     assert (asked.service, asked.action, asked.region) == (service, expected, "eu-central-1")
     assert asked.dated.endswith("Z")

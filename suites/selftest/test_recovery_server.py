@@ -13,11 +13,13 @@ import psutil
 import pytest
 
 from fixtures.linux import may_unshare_user
+from fixtures.recovery.programs import postgres_program
 from fixtures.recovery.server import private_server
 
 from .local_servers import ROOT, Postgres, until
 
 SOMEBODY = 65534
+AS_SOMEBODY = ("setpriv", f"--reuid={SOMEBODY}", f"--regid={SOMEBODY}", "--clear-groups")
 RUNNER = """
 import sys, time
 from pathlib import Path
@@ -51,6 +53,8 @@ def test_a_killed_runner_leaves_neither_server_nor_socket(data: Path, owner: str
             pytest.skip("PostgreSQL does not run as root")
     elif os.geteuid() != 0:
         pytest.skip("only root can act for another user")
+    elif subprocess.call([*AS_SOMEBODY, "test", "-x", postgres_program("postgres")]):
+        pytest.skip("only root may enter the directory of PostgreSQL's programs, as tox makes .tox")
     else:
         owned_by(SOMEBODY, data)
     command: list[str | Path] = [sys.executable, "-c", RUNNER, data, data.parent / "log"]
