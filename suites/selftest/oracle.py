@@ -247,7 +247,7 @@ def ready_is_honest(ops: Sequence[Op], faults: Sequence[FaultWindow], grace_s: f
     lies = [op for op in within if op.answer == Answer.OK]
     yes = [op for op in asked if op.answer == Answer.OK]
     numbers: dict[str, float | int | None] = {"ready_while_unwritable": len(lies), "ready_answers": len(yes)}
-    judged = end_s - start_s > max(2 * grace_s, CHANCE * _spacing_s(due))
+    judged = end_s - start_s > max((2 if within else 3) * grace_s, CHANCE * _spacing_s(due))
     if not judged:
         return outcome(not yes), {**numbers, "ready_while_unwritable": 0}
     return (outcome(len(lies) > 0.02 * len(within)) if within else Outcome.UNKNOWN), numbers

@@ -207,6 +207,15 @@ def test_readiness_that_nobody_asked_is_not_known() -> None:
     assert honest(story).outcome is UNKNOWN
 
 
+def test_a_moment_between_the_graces_in_which_no_question_was_due_leaves_nothing_open() -> None:
+    story = drill(outage=(8.0625, 10.1875))
+    assert (honest(story).outcome, honest(story).measured["asked_while_unwritable"]) == (PASS, 0)
+    story.ops.append(ready(9.125))  # and where one happened to be asked, its answer counts
+    assert honest(story).outcome is FAIL
+    story.change(lambda op: op.kind is Kind.READY, answer=Answer.FAILED, status=503)
+    assert honest(story).outcome is PASS
+
+
 def test_readiness_without_an_outage_must_have_said_yes() -> None:
     story = drill(outage=None)
     assert honest(story).outcome is PASS
