@@ -19,6 +19,7 @@ from .config import Config
 from .envelope import Envelope, error
 from .ledger import Account, Ledger, NotDoneError, PostgresLedger, RefusedError, UnknownError
 from .metrics import Metrics
+from .once import Once
 from .readiness import Drain, Maintenance, Ready, WritableProof, readiness
 
 _RETRY_LATER = {"Retry-After": "1"}
@@ -36,6 +37,7 @@ class Api:
     writable: WritableProof
     maintenance: Maintenance
     metrics: Metrics
+    once: Once[int, Account]
 
     async def transfer(self, request: Request) -> Response:
         """Move money, once."""
@@ -46,9 +48,9 @@ class Api:
             receipt = await self.ledger.transfer(order)
         except UnknownError as unsure:
             self.metrics.unknown_commits.labels(unsure.cause).inc()
-            await self.cache.forget(order.source, order.target)  # it may have been applied
+            await self._forget(order.source, order.target)  # it may have been applied
             raise
-        await self.cache.forget(order.source, order.target)  # a replay too: it may be the first to know of the commit
+        await self._forget(order.source, order.target)  # a replay too: it may be the first to know of the commit
         answer = {
             "id": str(order.id),
             "applied": receipt.applied,
@@ -101,10 +103,17 @@ class Api:
                 return cached, "hit"
         except CacheBypassedError:
             source = "bypass"
+        return await self.once.ask(number, lambda: self._read(number, keep=source == "miss")), source
+
+    async def _read(self, number: int, *, keep: bool) -> Account:
         account = await self.ledger.account(number)
-        if source == "miss":
+        if keep:
             await self.cache.put(account)
-        return account, source
+        return account
+
+    async def _forget(self, *numbers: int) -> None:
+        self.once.forget(*numbers)
+        await self.cache.forget(*numbers)
 
     async def health(self, _request: Request) -> Response:
         """Alive, whatever else is wrong: an orchestrator that restarts on a database outage makes it worse."""
@@ -139,7 +148,7 @@ def create_app(
     metrics = Metrics(lambda: ledger.in_use, config.pool_size)
     writable = WritableProof(ledger)
     ready = ready or readiness(writable, maintenance, drain)
-    api = Api(config, ledger, cache, ready, writable, maintenance, metrics)
+    api = Api(config, ledger, cache, ready, writable, maintenance, metrics, Once(config.cache_ttl_s))
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
