@@ -14,14 +14,18 @@ from typing import TYPE_CHECKING
 
 import boto3
 import psycopg
+import pytest
 
 from fixtures import linux
 from fixtures.recovery.archive import objects, seal
 from fixtures.recovery.barman import Backup, Store, archive_command, back_up
 from fixtures.recovery.fingerprint import Fingerprint, fingerprint
-from fixtures.recovery.programs import as_owner_of, postgres_program, run
+from fixtures.recovery.plan import LATEST, Target
+from fixtures.recovery.programs import CannotRecover, as_owner_of, postgres_program, run
+from fixtures.recovery.restore import restore
 
 from .local_servers import Postgres, free_port, until, wait_for_port
+from .sabotage import recovery_record
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -155,3 +159,19 @@ def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
         yield Past(server, store, backup, target, before, fingerprint(server.dsn, keep_rows=True))
     finally:
         server.stop()
+
+
+def refused(store: Store, into: Path, target: Target = LATEST, control: str = "") -> CannotRecover:
+    """It must not come back, and must not be in place. ``control``: its name in the record."""
+    with pytest.raises(CannotRecover) as caught:
+        restore(store, into, target)
+    assert not into.exists()
+    assert "\n" not in str(caught.value)
+    if control:
+        recovery_record.caught(control, caught.value, before=nothing_was_fetched(into))
+    return caught.value
+
+
+def nothing_was_fetched(into: Path) -> bool:
+    """Whether a restore was refused before."""
+    return not into.with_name(f"{into.name}.unverified").exists()

@@ -1,4 +1,5 @@
-"""The table of what was done to a backup and who noticed, made from a run of ``test_recovery_controls.py``.
+"""The table of what was done to a backup and who noticed, made from a run of ``test_recovery_controls.py`` and
+``test_recovery_access.py``.
 
 ``python -m suites.selftest.sabotage.recovery_record RESULTS`` writes it between the README's markers; RESULTS is the
 directory that ABACUS_TRACK_RECORD named in that run: one JSON file a control.
@@ -19,6 +20,8 @@ BEGIN, END = "<!-- recovery record: begin -->", "<!-- recovery record: end -->"
 RESULTS_VARIABLE = "ABACUS_TRACK_RECORD"
 BEFORE, WHILE = "before a byte is fetched", "while it is restored"
 SINCE = "2026-11-25"
+LATER = {"expired-key": "2026-11-27", "expires-midway": "2026-11-27", "wrong-clock": "2026-11-27"}
+"""Since when, where that is not ``SINCE``."""
 CONTROLS = {
     "flipped-sealed": ("a flipped byte in a base backup", BEFORE),
     "flipped-page": ("the same without a seal", WHILE),
@@ -34,6 +37,9 @@ CONTROLS = {
     "unreachable": ("an object store that does not answer", BEFORE),
     "wrong-timeline": ("a timeline that was left", BEFORE),
     "wrong-key": ("a wrong key", BEFORE),
+    "expired-key": ("credentials that have expired (emulated)", BEFORE),
+    "expires-midway": ("credentials that expire while it is fetched (emulated)", WHILE),
+    "wrong-clock": ("a clock that is wrong by an hour (the store's refusal emulated)", BEFORE),
     "archive-stopped": ("an archive that stopped without an error", "by `prove`, within its time"),
     "full-disk": ("a disk that is full", BEFORE),
 }
@@ -51,7 +57,9 @@ def caught(name: str, error: CannotRecover, *, before: bool | None = None) -> No
 def table(codes: dict[str, str]) -> str:
     """The Markdown table; ``codes`` maps a control to the code of what caught it."""
     lines = ["| done to a backup | caught as | when | caught since |", "|---|---|---|---|"]
-    lines += [f"| {says} | `{codes[name]}` | {when} | {SINCE} |" for name, (says, when) in CONTROLS.items()]
+    lines += [
+        f"| {says} | `{codes[name]}` | {when} | {LATER.get(name, SINCE)} |" for name, (says, when) in CONTROLS.items()
+    ]
     return "\n".join(lines)
 
 
