@@ -5,7 +5,10 @@ from __future__ import annotations
 import subprocess
 import sys
 
-PARTS = ("benchmarks.stack", "benchmarks.judge", "benchmarks.generator", "benchmarks.latency", "benchmarks.recovery")
+PARTS = (
+    *("benchmarks.stack", "benchmarks.judge", "benchmarks.generator", "benchmarks.latency"),
+    *("benchmarks.recovery_drill", "benchmarks.recovery"),
+)
 
 
 def main() -> int:

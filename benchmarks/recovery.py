@@ -139,7 +139,7 @@ def report(found: Sequence[Restore], changed: float) -> None:
     largest = max((name for name in ("fetch", "verify")), key=lambda name: fitted[name].s_per_gb)
     largest_gb = max(each.gb for each in found)
     print(
-        f"\nThe largest phase is {largest}; asking the store, promoting and renaming take "
+        f"\nThe largest phase is {largest}; asking the store, promoting and putting in place take "
         f"{statistics.median(rest_s):.1f} s whatever the size.\n"
         "Assumed: the line goes on. The interval holds the scatter of these runs, not what was not run:\n"
         f"- {os.cpu_count()} cores, and {memory_gb:.0f} GB of memory, into which {largest_gb:.1f} GB fit: beyond it, "
@@ -193,13 +193,19 @@ def _checked(given: argparse.Namespace) -> None:
         raise CannotRecover(Code.BAD_INPUT, "--sizes-gb: expected at least two different sizes, each 0.02 or more")
     if given.runs < 1 or not 0 < given.changed <= 1:
         raise CannotRecover(Code.BAD_INPUT, "--runs: expected 1 or more; --changed: expected a share above 0, up to 1")
-    place, needed_gb = journal.state_directory(), ROOM * max(given.sizes_gb) + 1
+    largest_gb = max(given.sizes_gb)
+    refuse_full_disk(ROOM * largest_gb + 1, f"{largest_gb:g} GB", "smaller --sizes-gb")
+
+
+def refuse_full_disk(needed_gb: float, for_what: str, instead: str) -> None:
+    """Raises CannotRecover where the disk that a run would fill has less."""
+    place = journal.state_directory()
     free_gb = shutil.disk_usage(place).free / 1e9
     if free_gb < needed_gb:
         raise CannotRecover(
             Code.DISK_FULL,
-            f"{place} has {free_gb:.1f} GB free, {max(given.sizes_gb):g} GB need {needed_gb:.1f}: free some, give "
-            "smaller --sizes-gb, or name another disk with ABACUS_STATE_DIRECTORY",
+            f"{place} has {free_gb:.1f} GB free, {for_what} need {needed_gb:.1f}: free some, give {instead}, or name "
+            "another disk with ABACUS_STATE_DIRECTORY",
         )
 
 

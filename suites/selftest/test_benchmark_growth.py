@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from types import SimpleNamespace
 from xml.etree import ElementTree
@@ -9,8 +10,9 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from benchmarks import recovery
+from benchmarks import recovery, recovery_drill
 from benchmarks.growth import duration, fit, plot
+from fixtures.recovery.programs import CannotRecover
 
 SIZES = [0.2, 0.2, 1.0, 1.0, 4.0, 4.0]
 
@@ -94,3 +96,25 @@ def test_too_little_disk_is_said_before_anything_is_made(
     monkeypatch.setattr(shutil, "disk_usage", lambda _: SimpleNamespace(free=5 * 10**9))
     assert recovery.main([]) == 4
     assert "has 5.0 GB free, 4 GB need 29.0: free some" in capsys.readouterr().err
+
+
+def test_the_drill_gives_medians_and_names_the_largest_phase(capsys: pytest.CaptureFixture[str]) -> None:
+    said = "phase decide 0.500 s\nphase fetch {} s\nphase replay 0.4 s\nphase promote 0.1 s\nphase verify 2.0 s\n"
+    runs = [
+        recovery_drill.timed(took_s, said.format(fetch_s) + "phase serve 0.1 s\n")
+        for took_s, fetch_s in ((6.0, 1.0), (5.0, 1.5), (9.0, 4.0))
+    ]
+    assert recovery_drill.report(runs, None) == 0
+    told = capsys.readouterr().out
+    assert re.search(r"^stopped to verified +6\.00 +5\.00 +9\.00$", told, re.MULTILINE)
+    assert re.search(r"^start +1\.90 +0\.40 +1\.90$", told, re.MULTILINE)
+    assert "The largest phase is verify with 2.00 of 6.00 s." in told
+    assert (recovery_drill.report(runs, 6.0), recovery_drill.report(runs, 5.9)) == (0, 1)
+    with pytest.raises(CannotRecover, match="expected the phases decide, fetch, replay"):
+        recovery_drill.timed(6.0, "restored\n")
+
+
+@pytest.mark.parametrize("words", [["--gb", "0.001"], ["--runs", "0"], ["--changed", "0"]])
+def test_the_drill_refuses_bad_input_in_a_sentence(capsys: pytest.CaptureFixture[str], words: list[str]) -> None:
+    assert recovery_drill.main(words) == 4
+    assert capsys.readouterr().err.count("\n") == 1

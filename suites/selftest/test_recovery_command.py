@@ -76,20 +76,50 @@ def test_neither_file_nor_dsn(server: Postgres, capsys: pytest.CaptureFixture[st
     assert "old.fingerprint is no file, and no DSN: expected a saved fingerprint, or host=" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("pages", [1, 7, 40])
+@pytest.mark.parametrize(("pages", "jobs"), [(1, 1), (1, 3), (7, 2), (40, 1)])
 def test_a_table_in_parts_is_what_it_is_as_a_whole(
-    server: Postgres, monkeypatch: pytest.MonkeyPatch, pages: int
+    server: Postgres, monkeypatch: pytest.MonkeyPatch, pages: int, jobs: int
 ) -> None:
     whole = fingerprint(server.dsn).tables
     assert whole["public.many"].rows == 3334
     monkeypatch.setattr(rows, "CHUNK_PAGES", pages)
     told: list[tuple[str, int, int]] = []
-    in_parts = fingerprint(server.dsn, progress=lambda *each: told.append(each)).tables
+    in_parts = fingerprint(server.dsn, progress=lambda *each: told.append(each), jobs=jobs).tables
     assert in_parts == whole
     done = [done for _, done, _ in told]
     assert done == sorted(done)
     assert done[-1] == told[-1][2] > 0
     assert sum(name == "public.many" for name, _, _ in told) > 1
+
+
+def test_several_connections_see_one_moment(server: Postgres) -> None:
+    def write(*_: object) -> None:
+        with psycopg.connect(server.dsn) as other:
+            other.execute("INSERT INTO few VALUES (1)")
+
+    before = fingerprint(server.dsn).tables
+    assert fingerprint(server.dsn, progress=write, jobs=3).tables == before
+    query = "SELECT pg_backend_pid(), count(*) FROM public.few"
+    with snapshot(server.dsn) as connection:
+        write()
+        with rows.at_once(connection, 3) as connections:
+            seen = [each.execute(query).fetchall()[0] for each in connections]
+    assert len({pid for pid, _ in seen}) == 3
+    assert len({count for _, count in seen}) == 1
+
+
+def test_a_server_before_18_hashes_to_the_same(server: Postgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    now = fingerprint(server.dsn).tables
+    monkeypatch.setattr(rows, "_HALF", rows._HALF_BEFORE_18)
+    assert fingerprint(server.dsn).tables == now
+
+
+@pytest.mark.parametrize("jobs", ["0", "-1", "two", "1000"])
+def test_jobs_are_a_number(capsys: pytest.CaptureFixture[str], jobs: str) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["compare", "host=a", "host=b", "--jobs", jobs])
+    assert ended.value.code == 2
+    assert f"expected a whole number from 1 to 100, got {jobs}" in capsys.readouterr().err
 
 
 def test_a_table_that_is_dropped_meanwhile_is_said_as_that(server: Postgres) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import asdict, replace
@@ -10,13 +12,18 @@ from pathlib import Path
 
 import pytest
 
-from fixtures.recovery import barman
+from benchmarks.recovery_drill import timed
+from fixtures.recovery import barman, durable
+from fixtures.recovery import restore as restoring
+from fixtures.recovery.__main__ import main
 from fixtures.recovery.content import compare, same_as
+from fixtures.recovery.durable import settle
+from fixtures.recovery.fingerprint import dump, fingerprint
 from fixtures.recovery.integrity import Soundness
 from fixtures.recovery.plan import Target
-from fixtures.recovery.programs import CannotRecover, Code
+from fixtures.recovery.programs import CannotRecover, Code, Ran
 from fixtures.recovery.restore import MARKER, Restored, restore
-from fixtures.recovery.server import OVERRIDDEN, private_server
+from fixtures.recovery.server import OVERRIDDEN, control, private_server
 
 from .recovery_servers import Past, object_store, past
 
@@ -92,6 +99,72 @@ def test_what_fails_a_check_is_not_put_in_place_and_cleared_by_the_next(lived: P
     (tmp_path / "data.unverified" / MARKER).touch()
     with pytest.raises(CannotRecover, match="there is no whole backup 20200101T000000: there are"):
         restore(lived.store, into, Target(backup_id="20200101T000000"))
+
+
+@pytest.mark.parametrize("full", [False, True])
+def test_what_the_disk_does_not_take_is_not_put_in_place(
+    lived: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, full: bool
+) -> None:
+    """It was verified in memory; a crash would leave less."""
+    said = "error: could not fsync file: " + ("No space left on device" if full else "Input/output error")
+    monkeypatch.setattr(durable, "run", lambda *_: Ran(1, said))
+    with pytest.raises(CannotRecover, match="is not on the disk: error: could not fsync") as caught:
+        restore(lived.store, tmp_path / "data", Target(time=lived.target))
+    assert caught.value.code is (Code.DISK_FULL if full else Code.FAILED)
+    assert not (tmp_path / "data").exists()
+
+
+def test_everything_is_forced_to_the_disk_before_it_is_in_place(
+    lived: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    into, seen = tmp_path / "data", []
+
+    def noted(data: Path) -> None:
+        seen.append((control(data)["Database cluster state"], into.exists()))
+        settle(data)
+
+    monkeypatch.setattr(restoring, "settle", noted)
+    done = restore(lived.store, into, Target(time=lived.target))
+    assert seen[-1] == ("shut down", False)
+    assert "fsync" not in (done.directory / "postgresql.auto.conf").read_text()  # it was off for that server only
+    with pytest.raises(CannotRecover, match="is not on the disk"):
+        settle(tmp_path / "absent")
+
+
+def test_a_standby_exports_no_snapshot_and_is_read_on_one_connection(
+    lived: Past, to_before_the_drop: Restored, tmp_path: Path
+) -> None:
+    shutil.copytree(to_before_the_drop.directory, tmp_path / "data")
+    (tmp_path / "data" / "standby.signal").touch()
+    with private_server(tmp_path / "data", tmp_path / "log") as server:
+        server.wait(lambda: "ready to accept read-only" in server.said(), 30.0, "ready")
+        assert fingerprint(server.dsn(), jobs=2).tables == lived.before.tables
+
+
+def test_the_command_puts_nothing_in_place_that_is_not_what_the_fingerprint_says(
+    lived: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in (
+        ("BACKUP_BUCKET", lived.store.bucket),
+        ("BACKUP_SERVER", lived.store.server),
+        ("BACKUP_ENDPOINT", lived.store.endpoint_url),
+        ("AWS_SHARED_CREDENTIALS_FILE", str(lived.store.credentials)),
+    ):
+        monkeypatch.setenv(name, value)
+    saved, into = tmp_path / "before", tmp_path / "data"
+    saved.write_bytes(dump(lived.before))
+    assert main(["restore", str(into), "--same-as", str(saved)]) == 4  # the latest moment is after the drop
+    assert "table public.ledger (3500 rows) is missing" in capsys.readouterr().err
+    assert not into.exists()
+    saved.write_bytes(dump(lived.after))
+    assert main(["restore", str(into), "--same-as", str(saved)]) == 0
+    said = capsys.readouterr().out
+    measured = timed(99.0, said).phases_s
+    assert list(measured) == ["start", "decide", "fetch", "replay", "promote", "verify", "serve"]
+    assert sum(measured.values()) == pytest.approx(99.0)
+    assert re.search(r"^the largest phase was (\w+) with ", said, re.MULTILINE)
+    assert main(["restore", str(tmp_path / "other"), "--same-as", str(tmp_path / "absent")]) == 4
+    assert "cannot be read" in capsys.readouterr().err
 
 
 def test_the_target_is_asked_for_clearly(lived: Past, tmp_path: Path) -> None:
