@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -11,8 +12,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fixtures.rows import SCENARIOS
+
 REPOSITORY = Path(__file__).resolve().parents[2]
 TEST = "suites/chaos/test_fault.py::test_fault_keeps_every_promise"
+RECOVERY_TEST = "suites/recovery/test_recovery.py::test_recovery_keeps_every_promise"
 
 
 @dataclass(frozen=True)
@@ -36,7 +40,15 @@ class Ran:
 
 def command(rows: Sequence[str], reports: Path, *options: str) -> list[str]:
     """The command line of a run of some rows."""
-    return [sys.executable, "-m", "pytest", *(f"{TEST}[{row}]" for row in rows), "--report-dir", str(reports), *options]
+    where = Path(options[options.index("--scenarios") + 1]) if "--scenarios" in options else SCENARIOS
+    tests = [f"{_test_of(where / f'{row}.yaml')}[{row}]" for row in rows]
+    return [sys.executable, "-m", "pytest", *tests, "--report-dir", str(reports), *options]
+
+
+def _test_of(row: Path) -> str:
+    """Who comes back by a runbook is drilled by another test."""
+    recovers = row.is_file() and re.search("^recovery:", row.read_text(), re.MULTILINE)
+    return RECOVERY_TEST if recovers else TEST
 
 
 def environment() -> dict[str, str]:

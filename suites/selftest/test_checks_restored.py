@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fixtures import checks
 from fixtures.model import Answer, History, Outcome, Restored
 
-from .histories import OBJECTIVES, Op, Story, drill, replay, write
+from .histories import OBJECTIVES, Op, Story, drill, replay, window, write
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 LOST_AT_S, ARCHIVED_S = 8.0, 6.0
@@ -126,6 +126,49 @@ def test_who_never_came_back_has_no_phases() -> None:
     assert checks.phases_add_up(story.history(), fetch_s=8.0).outcome is UNKNOWN
 
 
+# ------------------------------------------------------------------------------------------------ rescued beside it
+
+
+def served() -> Story:
+    """A drill in which rows are taken at 8 s and clients notice nothing."""
+    return drill(outage=None)
+
+
+def test_rows_that_came_back_beside_what_was_written_since_pass() -> None:
+    verdict = checks.rescued_within(served().history(), limit_s=6.0, back_s=14.0)
+    assert verdict.outcome is PASS
+    assert verdict.measured == {
+        "rescued_s": 6.0,
+        "earlier": 512,
+        "earlier_missing": 0,
+        "since": 1536,
+        "since_missing": 0,
+    }
+    assert checks.rescued_within(served().history(), limit_s=5.9, back_s=14.0).outcome is FAIL
+
+
+@pytest.mark.parametrize(("due_s", "which"), [(5.0, "earlier_missing"), (13.0, "since_missing")])
+def test_one_row_that_is_missing_on_either_side_of_the_mistake_fails(due_s: float, which: str) -> None:
+    story = served()
+    story.stored.remove(next(op for op in story.stored if op.due_s == due_s))
+    verdict = checks.rescued_within(story.history(), limit_s=60.0, back_s=14.0)
+    assert verdict.outcome is FAIL
+    assert verdict.measured[which] == 1
+
+
+def test_a_rescue_that_nothing_could_go_wrong_in_is_not_judged() -> None:
+    assert checks.rescued_within(served().history(), limit_s=60.0, back_s=8.0).outcome is UNKNOWN  # nothing since
+    story = served()
+    story.change(lambda op: op.due_s < LOST_AT_S, answer=Answer.UNKNOWN)
+    assert checks.rescued_within(story.history(), limit_s=60.0, back_s=14.0).outcome is UNKNOWN  # nothing before
+    assert checks.rescued_within(History(), limit_s=60.0, back_s=14.0).outcome is UNKNOWN
+
+
+def test_phases_of_a_rescue_explain_when_rows_were_back() -> None:
+    assert checks.phases_add_up(served().history(), fetch_s=5.0, back_s=14.0).measured["recovery_s"] == 6.0
+    assert checks.phases_add_up(served().history(), fetch_s=1.0, back_s=14.0).outcome is UNKNOWN
+
+
 # ------------------------------------------------------------------------------------------------ and an oracle
 
 
@@ -139,6 +182,10 @@ def test_restored_judges_what_the_row_promises() -> None:
     back, spans = replace(facts, gone_after_s=6.0), replace(OBJECTIVES, rpo_s=2.0)
     verdicts = checks.restored(back, spans, lossy().history())
     assert [v.check for v in verdicts][1:3] == ["nothing_kept_after", "loss_spans_at_most"]
+    assert all(v.outcome is PASS for v in verdicts)
+    rescued = replace(facts, back_s=16.0)
+    verdicts = checks.restored(rescued, replace(OBJECTIVES, rpo_s=2.0), served().history())
+    assert [v.check for v in verdicts] == ["rescued_within", "phases_add_up"]
     assert all(v.outcome is PASS for v in verdicts)
 
 
@@ -164,4 +211,15 @@ def test_what_is_kept_agrees_with_plain_loops(told: list[tuple[bool, bool, bool]
     late = [n for n, (ok, _, again) in enumerate(told) if ok and not again and until < n < before]
     verdict = checks.nothing_kept_after(history, after_s=float(until), before_s=float(before))
     assert verdict.measured["too_late_and_kept"] == sum(told[n][1] for n in late)
+    story.faults = [window(until - 0.5, 50.0)]
+    rescued = checks.rescued_within(story.history(), limit_s=99.0, back_s=50.0)
+    known = [n for n, (ok, _, again) in enumerate(told) if ok or again]
+    earlier = [n for n in known if n < until and told[n][0]]
+    since = [n for n in known if n not in earlier]
+    assert rescued.measured["earlier_missing"] == sum(not told[n][1] for n in earlier)
+    assert rescued.measured["since_missing"] == sum(not told[n][1] for n in since)
+    judged = bool(earlier) and any(told[n][0] for n in since)
+    failed = any(not told[n][1] for n in known)
+    assert rescued.outcome is (UNKNOWN if not judged else FAIL if failed else PASS)
+    verdict = checks.nothing_kept_after(history, after_s=float(until), before_s=float(before))
     assert verdict.outcome is (FAIL if any(told[n][1] for n in late) else PASS)

@@ -7,11 +7,15 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 from fixtures.model import Stack
 from fixtures.powers import Change, Direction, Resource
+from fixtures.recovery import plugin as recovery
+from fixtures.recovery.runbook import RUNBOOKS
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.layout import Layout, Place
@@ -200,6 +204,30 @@ def nobody_fences() -> Iterator[Stack]:
     """Asynchronous, and an isolated primary is never told to step down: two primaries acknowledge at once."""
     with embedded(Settings(synchronous="off")) as stack:
         yield _Unfenced(**vars(stack))
+
+
+@contextmanager
+def _with_a_page(name: str, right: str, wrong: str) -> Iterator[Stack]:
+    """Whoever recovers follows runbooks of which one is wrong."""
+    with TemporaryDirectory() as directory, patch.object(recovery, "RUNBOOKS", Path(directory)), embedded() as stack:
+        text = (RUNBOOKS / name).read_text()
+        assert text.count(right) == 1, f"{name} does not say {right!r} once"
+        (Path(directory) / name).write_text(text.replace(right, wrong))
+        yield stack
+
+
+@wants_sandbox
+def rescue_overwrites() -> AbstractContextManager[Stack]:
+    """The rescue makes the running table what the copy is."""
+    insert = "INSERT INTO transfers SELECT"
+    return _with_a_page("rescue-table.md", insert, f"TRUNCATE transfers;\n{insert}")
+
+
+@wants_sandbox
+def goes_back_too_far() -> AbstractContextManager[Stack]:
+    """The recovery ends three seconds before the moment that was asked for."""
+    earlier = '--time "$(date -u -d "$TARGET_TIME 3 seconds ago" +%FT%T.%N+00:00)"'
+    return _with_a_page("point-in-time.md", '--time "$TARGET_TIME"', earlier)
 
 
 @wants_sandbox

@@ -125,6 +125,22 @@ DEFECTS = (
         "unavailable_s",
         since="2026-11-27",
     ),
+    _defect(
+        "rescue_overwrites",
+        "a rescue that overwrites what was written since",
+        "rows-deleted",
+        "rescued_within no_lost_writes applied_once",
+        "since_missing",
+        since="2026-11-28",
+    ),
+    _defect(
+        "goes_back_too_far",
+        "a recovery that goes back three seconds too far",
+        "table-dropped",
+        "writes_kept_until no_lost_writes loss_spans_at_most",
+        "not_kept",
+        since="2026-11-28",
+    ),
 )
 
 
