@@ -11,6 +11,7 @@ SUSTAINED_S = 3.0
 def test_recovery_keeps_every_promise(recovery, load, inject, until, scenario, evidence):
     with load(scenario) as history:
         recovery.wait_until_archived()
+        recovery.back_up_meanwhile()
         with inject(scenario.fault, scenario.abort) as fault:
             recovery.follow(fault)
             # How long it took is judged from what clients saw; here it only matters when to stop waiting.

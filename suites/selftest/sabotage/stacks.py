@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
@@ -210,6 +211,7 @@ def nobody_fences() -> Iterator[Stack]:
 def _with_a_page(name: str, right: str, wrong: str) -> Iterator[Stack]:
     """Whoever recovers follows runbooks of which one is wrong."""
     with TemporaryDirectory() as directory, patch.object(recovery, "RUNBOOKS", Path(directory)), embedded() as stack:
+        shutil.copytree(RUNBOOKS, directory, dirs_exist_ok=True)
         text = (RUNBOOKS / name).read_text()
         assert text.count(right) == 1, f"{name} does not say {right!r} once"
         (Path(directory) / name).write_text(text.replace(right, wrong))
@@ -228,6 +230,20 @@ def goes_back_too_far() -> AbstractContextManager[Stack]:
     """The recovery ends three seconds before the moment that was asked for."""
     earlier = '--time "$(date -u -d "$TARGET_TIME 3 seconds ago" +%FT%T.%N+00:00)"'
     return _with_a_page("point-in-time.md", '--time "$TARGET_TIME"', earlier)
+
+
+@wants_sandbox
+def backup_stores_nothing() -> AbstractContextManager[Stack]:
+    """The backup says that all went well and stores nothing."""
+    backup = """python -m fixtures.recovery backup ''"""
+    return _with_a_page("base-backup.md", backup, "sh -c 'sleep 45; echo backup of-today is stored and sealed'")
+
+
+@wants_sandbox
+def old_primary_leads() -> AbstractContextManager[Stack]:
+    """Nobody makes the restored member the leader before the others start."""
+    waits = "until on-member \"$first\" psql -qAtc 'SELECT pg_is_in_recovery()' 2>/dev/null | grep -qx f"
+    return _with_a_page("database-lost.md", f'start-member "$first"\n{waits}; do sleep 0.1; done\n', "")
 
 
 @wants_sandbox

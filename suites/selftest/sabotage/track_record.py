@@ -141,6 +141,22 @@ DEFECTS = (
         "not_kept",
         since="2026-11-28",
     ),
+    _defect(
+        "backup_stores_nothing",
+        "a backup that says it is whole and stores nothing",
+        "backup-during-failover",
+        "backup_met_a_fault",
+        "used",
+        since="2026-11-28",
+    ),
+    _defect(
+        "old_primary_leads",
+        "a recovery after which an old primary leads again",
+        "old-primary-returns",
+        "returned_member_never_led",
+        "returned_led",
+        since="2026-11-28",
+    ),
 )
 
 
