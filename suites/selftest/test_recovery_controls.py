@@ -224,14 +224,14 @@ def test_an_archive_that_silently_stopped_is_found(lived: Past) -> None:
 
 FULL = """
 import pathlib, subprocess, sys
-from fixtures.recovery import barman, restore
+from fixtures.recovery import barman, restore, unpack
 from fixtures.recovery.programs import CannotRecover
 small = pathlib.Path(sys.argv[1])
 subprocess.run(["mount", "-t", "tmpfs", "-o", "size=12m", "none", small], check=True)
 store = barman.Store("ledger-backups", "ledger", sys.argv[2], credentials=pathlib.Path(sys.argv[3]))
 for attempt in (
     lambda: restore.restore(store, small / "data"),
-    lambda: barman.fetch(store, sys.argv[4], small / "half"),
+    lambda: ((small / "half").mkdir(), unpack.fetch(store, sys.argv[4], small / "half")),
 ):
     try:
         attempt()

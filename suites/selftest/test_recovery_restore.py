@@ -13,9 +13,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.recovery_drill import timed
-from fixtures.recovery import barman, durable
+from fixtures.recovery import barman, durable, unpack
 from fixtures.recovery import restore as restoring
 from fixtures.recovery.__main__ import main
+from fixtures.recovery.archive import objects
 from fixtures.recovery.content import compare, same_as
 from fixtures.recovery.durable import settle
 from fixtures.recovery.fingerprint import dump, fingerprint
@@ -25,7 +26,7 @@ from fixtures.recovery.programs import CannotRecover, Code, Ran
 from fixtures.recovery.restore import MARKER, Restored, restore
 from fixtures.recovery.server import OVERRIDDEN, control, private_server
 
-from .recovery_servers import Past, object_store, past
+from .recovery_servers import Past, object_store, past, s3
 
 
 @pytest.fixture(scope="module")
@@ -129,6 +130,46 @@ def test_everything_is_forced_to_the_disk_before_it_is_in_place(
     assert "fsync" not in (done.directory / "postgresql.auto.conf").read_text()  # it was off for that server only
     with pytest.raises(CannotRecover, match="is not on the disk"):
         settle(tmp_path / "absent")
+
+
+def contents(directory: Path) -> dict[str, tuple[int, bytes | None]]:
+    """By path, the mode and what is in it."""
+    return {
+        str(path.relative_to(directory)): (path.stat().st_mode, path.read_bytes() if path.is_file() else None)
+        for path in directory.rglob("*")
+    }
+
+
+def test_what_tar_unpacks_is_what_barman_unpacks(lived: Past, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = replace(lived.store, server="parts")
+    backup = barman.back_up(store, lived.server.dsn, object_bytes=6 * 2**20)
+    tars = [each.key for each in objects(store, "base/") if each.key.endswith(".tar")]
+    assert len(tars) > 1
+    for name in ("tar", "barman"):
+        (tmp_path / name).mkdir()
+    barman.fetch(store, backup.id, tmp_path / "barman")
+    by_barman = barman.fetch
+    monkeypatch.setattr(barman, "fetch", lambda *_: pytest.fail("it is not compressed"))
+    unpack.fetch(store, backup.id, tmp_path / "tar")
+    assert contents(tmp_path / "tar") == contents(tmp_path / "barman")
+    assert len(contents(tmp_path / "tar")) > 900
+    s3(store.endpoint_url).delete_object(Bucket=store.name, Key=tars[-1])  # holds what is stored last
+    (tmp_path / "short").mkdir()
+    with pytest.raises(CannotRecover, match="lacks backup_label") as caught:
+        unpack.fetch(store, backup.id, tmp_path / "short")
+    assert caught.value.code is Code.DAMAGED
+    compressed = barman.back_up(store, lived.server.dsn, compression="gzip")
+    asked = []
+
+    def noted(store: barman.Store, backup_id: str, into: Path) -> None:
+        asked.append(backup_id)
+        by_barman(store, backup_id, into)
+
+    monkeypatch.setattr(barman, "fetch", noted)
+    (tmp_path / "gzip").mkdir()
+    unpack.fetch(store, compressed.id, tmp_path / "gzip")
+    assert asked == [compressed.id]
+    assert (tmp_path / "gzip" / "global" / "pg_control").is_file()
 
 
 def test_a_standby_exports_no_snapshot_and_is_read_on_one_connection(
