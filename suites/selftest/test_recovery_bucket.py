@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ import botocore.exceptions
 import pytest
 
 from fixtures.recovery.archive import asking, objects
+from fixtures.recovery.store_wal import archive_command
 from fixtures.stacks.embedded.backups import bucket
 
 from .recovery_servers import object_store
@@ -32,6 +34,17 @@ def test_the_databases_key_stores_and_reads_and_cannot_delete(tmp_path: Path) ->
         assert [each.key for each in objects(store)] == [key]
         assert bucket(url, tmp_path / "backups") == store  # asked again, it is as it was
         refused(lambda: client_of(url, "nobody").list_objects_v2(Bucket=store.name))
+
+
+def test_that_key_is_enough_for_curl(tmp_path: Path) -> None:
+    with object_store(tmp_path / "moto.log") as url:
+        store, segment = bucket(url, tmp_path / "backups"), tmp_path / "000000010000000000000001"
+        command = archive_command(store).replace("%p", str(segment))
+        for content, code in ((b"wal", 0), (b"wal", 0), (b"other", 1)):
+            segment.write_bytes(content)
+            assert subprocess.run(command, shell=True, check=False).returncode == code  # noqa: S602
+        [stored] = objects(store)
+        assert (stored.key, stored.size_bytes) == ("abacus/wals/0000000100000000/000000010000000000000001", 3)
 
 
 SUSPENDED: Any = {"Status": "Suspended"}
