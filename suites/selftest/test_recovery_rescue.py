@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import io
+import itertools
 import os
 import shutil
 import sys
-from collections.abc import Iterator
+import threading
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID
@@ -14,13 +16,14 @@ from uuid import UUID
 import psycopg
 import pytest
 
-from fixtures.recovery import rescue
+from fixtures.recovery import archive, barman, rescue
 from fixtures.recovery.programs import CannotRecover, Code, postgres_program
 from fixtures.recovery.runbook import RUNBOOKS, Step, follow, read
 from fixtures.stacks.embedded.operator import words
 from stack.app.migrate import migrate
 
-from .local_servers import ROOT, Postgres
+from .local_servers import ROOT, Postgres, until
+from .recovery_servers import archiving, make_store, object_store, small_segments
 
 OPENED_WITH = 1000
 ACCOUNTS = 4
@@ -77,6 +80,7 @@ class Bench:
 def stopped(tmp_path_factory: pytest.TempPathFactory) -> Postgres:
     made = Bench(tmp_path_factory.mktemp("ledger"))
     made.server.create()
+    small_segments(made.server)
     made.server.start()
     migrate(made.server.dsn)
     made.do(f"SELECT open_accounts(0, {ACCOUNTS}, {OPENED_WITH})")
@@ -101,7 +105,12 @@ def bring_back(bench: Bench, tmp_path: Path, rows: str = "") -> list[str]:
     steps = [step for step in read(RUNBOOKS / "rescue-table.md") if step.number >= 4]
     page = tmp_path / "page.md"
     page.write_text("".join(map(_written, steps, range(1, len(steps) + 1))))
+    return _follow(page, bench, tmp_path, {"primary": "a", "beside": "a"} | ({"ROWS": rows} if rows else {}))
+
+
+def _follow(page: Path, bench: Bench, tmp_path: Path, given: Mapping[str, str]) -> list[str]:
     member = {
+        "WAL_DIRECTORY": str(bench.wal()),
         "SCRATCH_DIRECTORY": str(bench.scratch),
         "PGHOST": "127.0.0.1",
         "PGPORT": str(bench.server.port),
@@ -112,12 +121,49 @@ def bring_back(bench: Bench, tmp_path: Path, rows: str = "") -> list[str]:
     with words(tmp_path / "words", {}, {"a": member}) as commands:
         programs = [str(commands), str(Path(sys.executable).parent), str(postgres_program("psql").parent)]
         environment = os.environ | {"PATH": ":".join([*programs, os.environ["PATH"]])}
-        environment |= {"primary": "a", "beside": "a"} | ({"ROWS": rows} if rows else {})
-        return follow(page, environment, lambda _: None).said
+        return follow(page, environment | dict(given), lambda _: None).said
 
 
 def _written(step: Step, number: int) -> str:
     return f"## {number}. {step.title} ({step.phase})\n\n```sh\n{step.script}```\n\n"
+
+
+def test_the_whole_page_loses_nothing_of_what_a_client_was_told(bench: Bench, tmp_path: Path) -> None:
+    """A client writes all the while: before the statement, while it runs, and until the rows are back."""
+    told: list[int] = []
+    enough = threading.Event()
+
+    def write() -> None:
+        with psycopg.connect(bench.server.dsn, autocommit=True) as session:
+            for number in itertools.count(BEFORE + 1):
+                source = number % ACCOUNTS
+                session.execute("SELECT transfer(%s, %s, %s, 1)", (UUID(int=number), source, (source + 1) % ACCOUNTS))
+                told.append(number)
+                if enough.is_set():
+                    return
+
+    with object_store(tmp_path / "moto.log") as url:
+        store = make_store(url, tmp_path, "rescue")
+        archiving(bench.server, store)
+        bench.server.stop("fast")
+        bench.server.start()
+        archive.seal(store, barman.back_up(store, bench.server.dsn))
+        writer = threading.Thread(target=write)
+        writer.start()
+        until(lambda: len(told) > 20, within_s=60.0)
+        since, already = datetime.now(UTC), len(told)
+        until(lambda: len(told) > already + 20, within_s=60.0)
+        bench.do("DELETE FROM transfers")
+        asked = {"BACKUP_BUCKET": store.bucket, "BACKUP_SERVER": store.server, "BACKUP_ENDPOINT": url}
+        asked |= {"AWS_SHARED_CREDENTIALS_FILE": str(store.credentials), "MEMBERS": "a"}
+        try:
+            _follow(RUNBOOKS / "rescue-table.md", bench, tmp_path, {**asked, "TARGET_TIME": since.isoformat()})
+        finally:
+            enough.set()
+            writer.join()
+    held = {UUID(str(found)).int for (found,) in bench.ask("SELECT id FROM transfers")}
+    assert held == {*range(1, BEFORE + 1), *told}
+    assert bench.wrong() == []
 
 
 def test_deleted_rows_come_back_and_what_was_written_since_stays(bench: Bench, tmp_path: Path) -> None:

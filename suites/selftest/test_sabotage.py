@@ -34,12 +34,13 @@ def test_defect_turns_exactly_its_checks_red(defect: Defect, tmp_path: Path) -> 
         (Path(os.environ[RESULTS_VARIABLE]) / f"{defect.id}.json").write_text(json.dumps(measured))
 
 
-def test_the_track_record_lists_every_defect() -> None:
+def test_the_track_record_lists_every_defect_that_was_caught() -> None:
     """The README's table is of today's defects; only its measured numbers may be older."""
+    caught = [defect for defect in DEFECTS if defect.since]
     table = README.read_text().partition(BEGIN)[2].partition(END)[0]
     rows = [line for line in table.splitlines() if line.startswith("| ")][1:]
-    assert len(rows) == len(DEFECTS)
-    for defect, row in zip(DEFECTS, rows, strict=True):
+    assert len(rows) == len(caught)
+    for defect, row in zip(caught, rows, strict=True):
         assert defect.says in row
         assert f"`{defect.row}`" in row
         assert all(f"`{check}`" in row for check in defect.red)
