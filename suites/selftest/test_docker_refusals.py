@@ -98,6 +98,28 @@ def test_no_image_and_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
             preflight()
 
 
+def test_an_image_that_goes_while_the_stack_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    refused = (500, {"message": "dial tcp: lookup registry-1.docker.io: no such host"})
+    with fake_docker({"/images/create": refused}) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        engine = engine_module.Engine(engine_module.connect(), "run")
+        said = r"no image mine/etcd:4, of which consensus-a is made.*no such host.*somebody has removed it: python -m"
+        with pytest.raises(CannotStart, match=said), engine_module.refusals():
+            engine.container("consensus-a", "mine/etcd:4", [])
+
+
+def test_what_docker_refuses_though_the_image_is_there(monkeypatch: pytest.MonkeyPatch) -> None:
+    answers = {
+        "/images/mine/etcd:4/json": (200, {"Id": "sha256:1"}),
+        "/create": (409, {"message": "the name is taken"}),
+    }
+    with fake_docker(answers) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        engine = engine_module.Engine(engine_module.connect(), "run")
+        with pytest.raises(CannotStart, match=r"^Docker refused: the name is taken$"), engine_module.refusals():
+            engine.container("consensus-a", "mine/etcd:4", [])
+
+
 def test_no_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(engine_module, "DISK_BYTES_MIN", 2**60)
     with fake_docker({"/info": (200, HERE)}) as address:

@@ -234,6 +234,16 @@ def test_the_warden_wakes_when_its_runner_is_gone(state: Path, number: signal.Si
             os.kill(sleeping, signal.SIGKILL)
 
 
+def test_the_warden_tries_again_what_could_not_be_undone(state: Path, tmp_path: Path) -> None:
+    """As where Docker is too busy to remove all that a run has made in the time that one undo is given."""
+    tried = tmp_path / "tried"
+    ripe = f'echo once >> {tried}; [ "$(wc -l < {tried})" -gt 1 ]'
+    note = f'journal.begin().note(journal.Undo("command", ("sh", "-c", {ripe!r})))'
+    subprocess.run([sys.executable, "-c", f"from fixtures import journal; {note}"], cwd=REPOSITORY, check=True)
+    assert holds_within(lambda: not list(state.glob("*.journal")), WARDEN_WITHIN_S + journal.TRIED_AGAIN_AFTER_S[0])
+    assert tried.read_text().split() == ["once", "once"]
+
+
 def is_alive(pid: int) -> bool:
     """Whether a process runs; a zombie does not."""
     try:
