@@ -15,8 +15,9 @@ import yaml
 HERE = Path(__file__).parent
 LOCK = HERE / "images.lock.yaml"
 ENVIRONMENT = HERE / ".env"
-SECRETS = ("SUPERUSER", "REPLICATION", "REWIND", "PATRONI", "DATABASE", "CACHE")
-"""Each is ``ABACUS_<NAME>_SECRET`` in ``.env``, made once and kept."""
+SECRETS = HERE / ".secrets"
+SECRET_NAMES = ("superuser", "replication", "rewind", "patroni", "abacus", "cache")
+"""Each is a file there, made once and kept. Compose cannot give what stands in variables to a read-only container."""
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _ASK_WITHIN_S = 60
 
@@ -71,13 +72,20 @@ def references(images: Mapping[str, Image], *, by_tag: bool = False) -> dict[str
 
 
 def write_environment(given: Mapping[str, str], file: Path = ENVIRONMENT) -> None:
-    """Write the variables and the secrets that Compose asks for; a secret that is there stays as it is."""
-    lines = file.read_text().splitlines() if file.exists() else []
-    known = dict(line.split("=", 1) for line in lines if "=" in line)
-    names = [f"ABACUS_{name}_SECRET" for name in SECRETS]
-    kept = {name: known.get(name) or secrets.token_urlsafe(24) for name in names}
-    file.touch(mode=0o600)
-    file.write_text("".join(f"{name}={value}\n" for name, value in {**given, **kept}.items()))
+    """Write the variables that Compose asks for."""
+    file.write_text("".join(f"{name}={value}\n" for name, value in given.items()))
+
+
+def write_secrets(directory: Path = SECRETS) -> None:
+    """Make the secrets that are not there yet.
+
+    A container's user must read its files, whoever that is; that nobody else here does is the directory's doing.
+    """
+    directory.mkdir(mode=0o700, exist_ok=True)
+    for name in SECRET_NAMES:
+        if not (file := directory / name).exists():
+            file.write_text(secrets.token_urlsafe(24))
+            file.chmod(0o444)
 
 
 def resolve(file: Path = LOCK) -> dict[str, Image]:
