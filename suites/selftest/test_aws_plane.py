@@ -18,6 +18,7 @@ from fixtures.aws.proxy import Proxied, Rule, Rules, catalogue
 from fixtures.faults import AwsFault
 from fixtures.model import NodeStatus, Status
 
+from .fake_docker import fake_docker
 from .local_servers import ROOT, free_port, until
 from .recovery_servers import KEYS
 
@@ -77,20 +78,32 @@ def test_each_service_goes_to_who_answers_it() -> None:
 @pytest.mark.parametrize(
     ("environment", "expected"),
     [
-        ({}, "localstack/localstack:4.14.0"),
-        ({"LOCALSTACK_AUTH_TOKEN": "x"}, "localstack/localstack:latest"),
-        ({"LOCALSTACK_AUTH_TOKEN": "x", "ABACUS_LOCALSTACK_IMAGE": "mine:1"}, "mine:1"),
+        ({}, ("localstack/localstack:4.14.0", "abacus-drills/localstack:4.14.0")),
+        ({"LOCALSTACK_AUTH_TOKEN": "x"}, ("localstack/localstack:latest",)),
+        ({"LOCALSTACK_AUTH_TOKEN": "x", "ABACUS_LOCALSTACK_IMAGE": "mine:1"}, ("mine:1",)),
     ],
 )
-def test_a_newer_localstack_is_taken_only_with_a_token(environment: dict[str, str], expected: str) -> None:
-    assert localstack.image(environment) == expected
+def test_a_newer_localstack_is_taken_only_with_a_token(environment: dict[str, str], expected: tuple[str, ...]) -> None:
+    assert localstack.images(environment) == expected
 
 
 def test_why_no_localstack_runs_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOCKER_HOST", "tcp://127.0.0.1:1")
     with localstack.localstack({}) as found:
-        assert (found.url, found.why_not.startswith("Docker does not answer: ")) == ("", True)
+        assert (found.url, found.why_not.startswith("Docker's daemon is not reachable at tcp://127")) == ("", True)
     assert f"({found.why_not})" in answering.said(found.url, found.why_not)
+
+
+def test_a_localstack_that_is_said_to_run_and_does_not_is_none() -> None:
+    with localstack.localstack({"ABACUS_LOCALSTACK_URL": "http://127.0.0.1:1"}) as found:
+        assert found.why_not == "none answers at http://127.0.0.1:1 (ABACUS_LOCALSTACK_URL)"
+
+
+def test_without_an_image_of_it_there_is_none_and_none_is_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
+    with fake_docker({"/images/create": (500, {"message": "pulled"})}) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with localstack.localstack({}) as found:
+            assert found.why_not.startswith("there is no image localstack/localstack:4.14.0: docker pull")
 
 
 def test_what_nobody_has_is_refused_and_not_pretended(aws: Proxied) -> None:
