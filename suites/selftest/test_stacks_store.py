@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,8 +13,8 @@ from fixtures.stacks.embedded.closer import look_closer
 from fixtures.stacks.embedded.layout import OUTSIDE, PLACEMENT, lay_out
 from fixtures.stacks.embedded.node import Surroundings
 from fixtures.stacks.embedded.observe import _ASK
-from fixtures.stacks.embedded.programs import write_files
-from fixtures.stacks.embedded.store import StoreNode, behind_what_fails
+from fixtures.stacks.embedded.programs import object_store, write_files
+from fixtures.stacks.embedded.store import StoreNode
 from fixtures.stacks.zone import spawn
 
 from .local_servers import until
@@ -22,7 +23,8 @@ from .local_servers import until
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[StoreNode]:
     layout = lay_out(tmp_path, PLACEMENT, own_networks=False)
-    place, program = layout.one("object store"), behind_what_fails(layout)
+    place = layout.one("object store")
+    program = object_store(place, sys.executable)
     write_files(place, program)
     (zone,) = spawn([OUTSIDE], own_network=False, directory=tmp_path).values()
     try:
