@@ -26,7 +26,7 @@ MEASURED = (
     "generator_lag_ms_p99",
 )
 """The numbers of each drill; null where one was not measured."""
-PHASES = ("detect", "decide", "fetch", "replay", "promote", "verify", "serve")
+PHASES = ("detect", "decide", "build", "fetch", "replay", "promote", "verify", "serve")
 """Of a recovery from a backup, as the check ``phases_add_up`` measures them."""
 
 

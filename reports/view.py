@@ -94,6 +94,9 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
         "objectives": [_objective(drill, name, numbers) for name in COLUMNS_OF_OBJECTIVES if name in drill.objectives],
         "phases": [row for fault in drill.timeline.get("faults", ()) for row in _phases(fault, drill.measured)]
         + _recovery(phases_s(drill)),
+        "not_rebuilt": [
+            each for line in drill.notes if line.kind == "recovery" for each in line.data.get("not_rebuilt", ())
+        ],
         "procedures": [_procedure(line.data) for line in drill.notes if line.kind == "cloud_procedure"],
         "controls": drill.controls,
         "files": drill.files,

@@ -115,6 +115,13 @@ def test_phases_that_explain_the_outage_name_the_largest() -> None:
     assert "the largest part, 4.000 s, went to fetch" in verdict.sentence
 
 
+def test_to_build_an_environment_is_a_phase_where_there_was_one() -> None:
+    verdict = checks.phases_add_up(drill().history(), build_s=5.0, fetch_s=2.0)
+    assert "the largest part, 5.000 s, went to build" in verdict.sentence
+    assert verdict.measured["build_s"] == 5.0
+    assert "build_s" not in checks.phases_add_up(drill().history(), fetch_s=7.0).measured
+
+
 def test_phases_that_leave_too_much_unexplained_or_explain_too_much_are_not_believed() -> None:
     assert checks.phases_add_up(drill().history(), fetch_s=4.0).outcome is UNKNOWN
     assert checks.phases_add_up(drill().history(), fetch_s=12.0).outcome is UNKNOWN

@@ -45,6 +45,9 @@ def test_every_row_has_a_place(row: str) -> None:
 
 def cells(attack: Attack) -> set[tuple[str, str]]:
     """Where an attack of a row belongs on the map."""
+    if attack.fault == "environment_loss":  # every node of the environment, and the object store stands elsewhere
+        roles = [name for name in catalogue().components if name not in (ZONE, "object store")]
+        return {(role, column) for role in roles for column in catalogue().columns_of(attack)}
     words = attack.fields.get("node", ZONE)
     roles = [name for name in catalogue().components if words == name or words.startswith(f"{name} ")]
     return {(role, column) for role in roles for column in catalogue().columns_of(attack)}

@@ -91,12 +91,13 @@ def keys(store: Store) -> set[str]:
 def test_what_is_kept_can_be_restored_and_the_rest_is_gone(years: Years, tmp_path: Path) -> None:
     store = copy_of(years, "kept")
     first, second, third = years.backups
+    there = keys(store)
     done = expire(store, POLICY)
     assert (done.kept, done.gone, done.versions) == ((second.id, third.id), (first.id,), 0)
     left = keys(store)
     assert not [key for key in left if first.id in key]
     wal = sorted(key.rpartition("/")[2] for key in left if "/wals/" in key)
-    before = sorted(key.rpartition("/")[2] for key in keys(years.store) if "/wals/" in key)
+    before = sorted(key.rpartition("/")[2] for key in there if "/wals/" in key)
     assert wal == [name for name in before if name >= second.first_wal] != before
     assert expire(store, POLICY).gone == ()  # again: there is nothing more to do
 

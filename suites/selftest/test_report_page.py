@@ -143,9 +143,11 @@ def test_hostile_text_stays_text(tmp_path: Path) -> None:
     plan = {"drill": f"d{evil}", "test": evil, "controls": [evil], "why": evil}
     chain.append("run_started", {"run": evil, "planned": [plan], "argv": [evil]})
     chain.append("drill_started", plan)
+    chain.append("recovery", {"drill": plan["drill"], "not_rebuilt": [evil, "what the caches held"]})
     chain.append("drill_finished", {"drill": plan["drill"], "outcome": "FAIL", "reason": evil, "measured": {}})
     chain.close()
     render(tmp_path)
+    assert "<li>what the caches held</li>" in (tmp_path / "report.html").read_text()
     assert "<script" not in (tmp_path / "report.html").read_text()
     assert "<script" not in (tmp_path / "report.md").read_text()
 
