@@ -27,8 +27,9 @@ REGION = "us-east-1"
 @pytest.fixture(scope="module")
 def beside() -> Iterator[str]:
     with localstack() as found:
-        if not found.url:
+        if not found.url and "ended while it started" not in found.why_not and "does not answer" not in found.why_not:
             pytest.skip(f"not exercised: {found.why_not}")
+        assert found.url, found.why_not
         yield found.url
 
 
@@ -58,7 +59,6 @@ ASKED = {
     "cloudwatch": ("describe_alarms", "MetricAlarms"),
     "logs": ("describe_log_groups", "logGroups"),
     "events": ("list_rules", "Rules"),
-    "kinesis": ("list_streams", "StreamNames"),
     "stepfunctions": ("list_state_machines", "stateMachines"),
 }
 """Of each service in the table, a question that every account can answer."""
