@@ -17,10 +17,12 @@ from fixtures.recovery.__main__ import main
 from fixtures.recovery.archive import objects
 from fixtures.recovery.barman import Store
 from fixtures.recovery.configuration import of_database
+from fixtures.recovery.programs import CannotRecover
 from fixtures.recovery.signed import make_keys, save, saved, verified
 
 from .local_servers import Postgres
 from .recovery_servers import change, make_store, object_store, s3
+from .sabotage import recovery_record
 
 HAPROXY = b"defaults\n  timeout connect 500ms\n"
 SECRET = b"sesame-open-up"
@@ -194,6 +196,10 @@ def test_what_is_not_as_it_was_signed_is_refused(
     public = keys / "public-key.pem"
     assert verified(store, public) == (done, {"a/first": b"first", "second": b"second"})
     harm(store, keys)
+    with pytest.raises(CannotRecover) as caught:
+        verified(store, public)
+    if control := {flip: "configuration-changed", lose: "configuration-gone", other_key: "configuration-key"}.get(harm):
+        recovery_record.caught(control, caught.value)
     assert command("fetch", tmp_path / "fetched", "--public-key", public) == 4
     error = capsys.readouterr().err
     assert said in error

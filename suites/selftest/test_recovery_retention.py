@@ -22,6 +22,7 @@ from fixtures.stacks.embedded.backups import bucket
 
 from .local_servers import Postgres
 from .recovery_servers import archived, archiving, change, copied, make_store, object_store, s3, small_segments
+from .sabotage import recovery_record
 
 POLICY = "REDUNDANCY 2"
 
@@ -132,6 +133,7 @@ def test_a_backup_that_would_stay_and_is_worth_nothing_stops_it(
         expire(store, POLICY)
     assert caught.value.code is code
     assert keys(store) == there
+    recovery_record.caught("retention-damaged" if harm is cut else "retention-wal", caught.value)
 
 
 def takes_too_much(store: Store, policy: str, minimum: int) -> None:

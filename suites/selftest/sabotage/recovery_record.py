@@ -19,8 +19,11 @@ from .track_record import README
 BEGIN, END = "<!-- recovery record: begin -->", "<!-- recovery record: end -->"
 RESULTS_VARIABLE = "ABACUS_TRACK_RECORD"
 BEFORE, WHILE = "before a byte is fetched", "while it is restored"
+BUILT, DELETED = "before anything is built from it", "before anything is deleted"
 SINCE = "2026-11-25"
 LATER = {"expired-key": "2026-11-27", "expires-midway": "2026-11-27", "wrong-clock": "2026-11-27"}
+LATER |= dict.fromkeys(("configuration-changed", "configuration-gone", "configuration-key"), "2026-11-28")
+LATER |= dict.fromkeys(("retention-damaged", "retention-wal"), "2026-11-28")
 """Since when, where that is not ``SINCE``."""
 CONTROLS = {
     "flipped-sealed": ("a flipped byte in a base backup", BEFORE),
@@ -42,6 +45,11 @@ CONTROLS = {
     "wrong-clock": ("a clock that is wrong by an hour (the store's refusal emulated)", BEFORE),
     "archive-stopped": ("an archive that stopped without an error", "by `prove`, within its time"),
     "full-disk": ("a disk that is full", BEFORE),
+    "configuration-changed": ("a changed byte in the saved configuration", BUILT),
+    "configuration-gone": ("an object of it that is gone", BUILT),
+    "configuration-key": ("the same, signed with another key", BUILT),
+    "retention-damaged": ("a retention policy that would keep a damaged backup", DELETED),
+    "retention-wal": ("one that would keep a backup without its WAL", DELETED),
 }
 """Name -> the defect, and when it must be found."""
 
