@@ -38,6 +38,13 @@ def test_compose_takes_the_file(compose: dict[str, Any]) -> None:
     assert not complaints(compose)
 
 
+def test_compose_takes_what_differs_without_a_registry(compose: dict[str, Any]) -> None:
+    built: dict[str, Any] = yaml.safe_load((DOCKER / "docker-compose.built.yml").read_text())
+    assert not complaints(built)
+    assert set(built["services"]) == set(compose["services"])
+    assert not [name for name, service in built["services"].items() if "image" in service or "build" in service]
+
+
 def test_a_word_that_compose_does_not_know_is_found(compose: dict[str, Any]) -> None:
     assert complaints(compose | {"services": {"api": {"image": "api:1", "restarts": "always"}}})
 
