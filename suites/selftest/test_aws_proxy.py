@@ -104,6 +104,14 @@ def test_what_no_rule_hits_passes_byte_by_byte(aws: Proxied, moto: str) -> None:
     }
 
 
+def test_who_asks_before_it_sends_a_body_is_answered_at_once(aws: Proxied) -> None:
+    s3, began_s = client(aws.url), time.monotonic()
+    for number in range(5):
+        s3.put_object(Bucket=BUCKET, Key=f"asked-{number}", Body=b"x" * 100)
+    assert time.monotonic() - began_s < 4.0, "botocore waits a second for each answer that does not come"
+    assert s3.get_object(Bucket=BUCKET, Key="asked-4")["Body"].read() == b"x" * 100
+
+
 def test_what_is_no_request_to_aws_is_never_hit(aws: Proxied) -> None:
     aws.follow(Rules((Rule("error"),)))
     with urlopen(f"{aws.url}/moto-api/", timeout=5) as answer:  # noqa: S310
