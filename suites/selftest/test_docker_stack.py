@@ -97,6 +97,7 @@ def test_sigkill_of_the_runner_leaves_nothing(tmp_path: Path, words: str, then_s
         wait_for(tmp_path, words, process)
         deadline = time.monotonic() + 30
         while not (runs := {run for _, _, run in _labelled()} - before):
+            assert process.poll() is None, (tmp_path / "output").read_text(errors="replace")
             assert time.monotonic() < deadline, "it makes nothing"
         time.sleep(then_s)
         process.kill()
