@@ -16,7 +16,15 @@ from .histories import OBJECTIVES, drill, ledger, operations, red, window
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
 
-_FROM_A_BACKUP = {"writes_kept_until", "nothing_kept_after", "loss_spans_at_most", "phases_add_up"}
+_FROM_A_BACKUP = {
+    "backup_met_a_fault",
+    "loss_spans_at_most",
+    "nothing_kept_after",
+    "phases_add_up",
+    "rescued_within",
+    "returned_member_never_led",
+    "writes_kept_until",
+}
 _ON_AWS = {"nothing_lost_in_recovery"}
 _ELSEWHERE = {"promised", "restored"} | _FROM_A_BACKUP | _ON_AWS
 _OF_EVERY_DRILL = {name for name in checks.__all__ if name.islower()} - _ELSEWHERE

@@ -240,13 +240,6 @@ def backup_stores_nothing() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
-def old_primary_leads() -> AbstractContextManager[Stack]:
-    """Nobody makes the restored member the leader before the others start."""
-    waits = "until on-member \"$first\" psql -qAtc 'SELECT pg_is_in_recovery()' 2>/dev/null | grep -qx f"
-    return _with_a_page("database-lost.md", f'start-member "$first"\n{waits}; do sleep 0.1; done\n', "")
-
-
-@wants_sandbox
 @contextmanager
 def failover_asks_aws() -> Iterator[Stack]:
     """A database is promoted only when AWS has answered: a fencing script that asks an API."""

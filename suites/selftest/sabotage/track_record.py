@@ -131,7 +131,7 @@ DEFECTS = (
         "rows-deleted",
         "rescued_within no_lost_writes applied_once",
         "since_missing",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "goes_back_too_far",
@@ -139,7 +139,7 @@ DEFECTS = (
         "table-dropped",
         "writes_kept_until no_lost_writes loss_spans_at_most",
         "not_kept",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "backup_stores_nothing",
@@ -147,15 +147,7 @@ DEFECTS = (
         "backup-during-failover",
         "backup_met_a_fault",
         "used",
-        since="",
-    ),
-    _defect(
-        "old_primary_leads",
-        "a recovery after which an old primary leads again",
-        "old-primary-returns",
-        "returned_member_never_led",
-        "returned_led",
-        since="",
+        since="2026-11-28",
     ),
 )
 
