@@ -16,7 +16,6 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,7 +27,7 @@ from fixtures.recovery.server import private_server
 from suites.selftest.recovery_servers import make_store, object_store
 
 from .growth import Line, duration, fit, plot
-from .recovery_source import Source, create, ready, source, succeeded
+from .recovery_source import READY_WITHIN_S, Source, create, scratch, source, succeeded
 
 OURS, COPY, DUMP = "restored and verified", "pg_basebackup's copy", "pg_restore of a dump"
 ROOM = 7.0
@@ -59,7 +58,7 @@ def from_copy(source: Source, into: Path) -> Restore:
     began_s = time.monotonic()
     succeeded(run([*as_owner_of(into.parent), "cp", "-a", "--reflink=never", source.base.directory, into]))
     with private_server(into, into.with_name("copy.log")) as server:
-        ready(server)
+        server.wait_until_ready(READY_WITHIN_S)
         took_s = time.monotonic() - began_s
     return Restore(COPY, source.gb, 0.0, took_s)
 
@@ -69,7 +68,7 @@ def from_dump(source: Source, into: Path) -> Restore:
     began_s = time.monotonic()
     create(into)
     with private_server(into, into.with_name("dump.log"), {"max_wal_size": "4GB"}) as server:
-        ready(server)
+        server.wait_until_ready(READY_WITHIN_S)
         words = ["--jobs=2", "--exit-on-error", f"--dbname={server.dsn()}"]
         succeeded(run([postgres_program("pg_restore"), *words, source.dump]))
         with server.connect() as connection:
@@ -172,9 +171,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         _checked(given)
-        with ExitStack() as exits:
-            directory = exits.enter_context(journal.begun()).run_directory
-            os.environ["TMPDIR"] = str(directory)  # where moto keeps its objects
+        with scratch() as directory:
             found = measure(given.sizes_gb, given.runs, given.changed, directory)
     except CannotRecover as error:
         print(f"benchmarks.recovery: {error}", file=sys.stderr)

@@ -18,18 +18,16 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
-from fixtures import journal
 from fixtures.recovery.fingerprint import dump
 from fixtures.recovery.operate import SAID_AS
 from fixtures.recovery.programs import CannotRecover, Code
 from suites.selftest.recovery_servers import make_store, object_store
 
 from .recovery import BAD_INPUT, ROOM, refuse_full_disk
-from .recovery_source import source
+from .recovery_source import scratch, source
 
 ABOVE = 1
 START = "start"
@@ -126,9 +124,7 @@ def main(arguments: list[str]) -> int:
     given = parser.parse_args(arguments)
     try:
         _checked(given)
-        with ExitStack() as exits:
-            directory = exits.enter_context(journal.begun()).run_directory
-            os.environ["TMPDIR"] = str(directory)  # where moto keeps its objects
+        with scratch() as directory:
             found = measure(given.gb, given.runs, given.changed, directory)
     except CannotRecover as error:
         print(f"benchmarks.recovery_drill: {error}", file=sys.stderr)

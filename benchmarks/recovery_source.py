@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psycopg
-
+from fixtures import journal
 from fixtures.recovery import archive, barman
 from fixtures.recovery.barman import Backup, Store
 from fixtures.recovery.fingerprint import Fingerprint, fingerprint
@@ -26,6 +26,7 @@ DOCUMENT_BYTES = 1190
 OBJECT_BYTES = 10**9
 """moto holds an object in memory while it is stored or fetched."""
 ARCHIVED_WITHIN_S = 1800.0
+READY_WITHIN_S = 600.0
 
 FILLING = {
     "wal_level": "minimal",  # what is filled in the transaction that empties it then writes no WAL
@@ -51,6 +52,14 @@ _DOCUMENTS = """
 INSERT INTO documents SELECT n, 1 + mod(n, 10000), body
 FROM generate_series(1::bigint, %s::bigint) AS n JOIN seeds ON s = mod(n, 4000)
 """
+
+
+@contextmanager
+def scratch() -> Iterator[Path]:
+    """A directory for everything, moto's objects too, that is gone afterwards, also after SIGKILL."""
+    with journal.begun() as run_:
+        os.environ["TMPDIR"] = str(run_.run_directory)
+        yield run_.run_directory
 
 
 @dataclass(frozen=True)
@@ -83,7 +92,7 @@ def source(store: Store, directory: Path, gb: float, changed: float) -> Iterator
     create(data)
     rows, documents = int(gb * 1e9 / 2 / ROW_BYTES), int(gb * 1e9 / 2 / DOCUMENT_BYTES)
     with private_server(data, log, FILLING) as server:
-        ready(server)
+        server.wait_until_ready(READY_WITHIN_S)
         fill(server, rows, documents)
     hba = directory / "hba.conf"
     hba.write_text("local all all trust\nlocal replication all trust\n")
@@ -94,7 +103,7 @@ def source(store: Store, directory: Path, gb: float, changed: float) -> Iterator
         "wal_level": "replica",
     }
     with private_server(data, log, serving) as server:
-        ready(server)
+        server.wait_until_ready(READY_WITHIN_S)
         backup = barman.back_up(store, server.dsn(), object_bytes=OBJECT_BYTES)
         archive.seal(store, backup)
         change(server, rows, documents, changed)
@@ -112,19 +121,6 @@ def create(data: Path) -> None:
     """An empty cluster. Raises CannotRecover."""
     words = ["--no-sync", "--auth=trust", "--username=postgres", "--no-locale", "--encoding=UTF8", f"--pgdata={data}"]
     succeeded(run([*as_owner_of(data.parent), postgres_program("initdb"), *words]))
-
-
-def ready(server: Server) -> None:
-    """Return when it takes connections. Raises CannotRecover."""
-
-    def answers() -> bool:
-        try:
-            server.connect().close()
-        except psycopg.OperationalError:
-            return False
-        return True
-
-    server.wait(answers, 600.0, "ready")
 
 
 def succeeded(ran: Ran) -> None:

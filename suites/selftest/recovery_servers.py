@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.request import Request, urlopen
 
 import boto3
 import psycopg
@@ -56,6 +58,34 @@ def object_store(log: Path) -> Iterator[str]:
 def s3(endpoint_url: str) -> S3Client:
     """A client of it."""
     return boto3.Session(**KEYS, region_name="us-east-1").client("s3", endpoint_url=endpoint_url)  # type: ignore[arg-type]
+
+
+@contextmanager
+def keys_that_count(
+    endpoint_url: str, user: str, allowed: Mapping[str, object], directory: Path
+) -> Iterator[tuple[Path, Path]]:
+    """Meanwhile moto looks at keys and policies. Yields the user's credentials, and wrong ones."""
+    iam = boto3.client("iam", endpoint_url=endpoint_url, region_name="us-east-1", **KEYS)  # type: ignore[call-overload]
+    iam.create_user(UserName=user)
+    policy = {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", **allowed}]}
+    iam.put_user_policy(UserName=user, PolicyName=user, PolicyDocument=json.dumps(policy))
+    key = iam.create_access_key(UserName=user)["AccessKey"]
+    right, wrong = directory / "right", directory / "wrong"
+    for file, secret in ((right, key["SecretAccessKey"]), (wrong, "another")):
+        file.write_text(
+            "[other]\naws_access_key_id = x\n"
+            f"[default]\naws_access_key_id={key['AccessKeyId']}\naws_secret_access_key = {secret}\n[more]\n"
+        )
+
+    def authenticate(after: str) -> None:
+        url, kind = f"{endpoint_url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
+        urlopen(Request(url, after.encode(), kind, method="POST")).close()  # noqa: S310
+
+    authenticate("0")
+    try:
+        yield right, wrong
+    finally:
+        authenticate("inf")
 
 
 def make_store(endpoint_url: str, directory: Path, bucket: str, server: str = "ledger") -> Store:
@@ -128,8 +158,8 @@ class Past:
 
 
 @contextmanager
-def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
-    """Live through it; the server still runs."""
+def archived_server(endpoint_url: str, directory: Path, bucket: str) -> Iterator[tuple[Postgres, Store]]:
+    """A new server that archives into a new bucket from its first start on; ended, unless somebody ended it."""
     store = make_store(endpoint_url, directory, bucket)
     server = Postgres(directory / "source")
     server.create()
@@ -137,6 +167,16 @@ def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
     archiving(server, store)
     server.start()
     try:
+        yield server, store
+    finally:
+        with suppress(AssertionError):  # a test may have ended it
+            server.stop()
+
+
+@contextmanager
+def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
+    """Live through it; the server still runs."""
+    with archived_server(endpoint_url, directory, bucket) as (server, store):
         with psycopg.connect(server.dsn, autocommit=True) as connection:
             connection.execute("CREATE TABLE ledger (id bigserial PRIMARY KEY, amount numeric, note text)")
             connection.execute(
@@ -157,8 +197,6 @@ def past(endpoint_url: str, directory: Path, bucket: str) -> Iterator[Past]:
             connection.execute("INSERT INTO audit SELECT generate_series(21, 30)")
         archived(server.dsn)
         yield Past(server, store, backup, target, before, fingerprint(server.dsn, keep_rows=True))
-    finally:
-        server.stop()
 
 
 def refused(store: Store, into: Path, target: Target = LATEST, control: str = "") -> CannotRecover:

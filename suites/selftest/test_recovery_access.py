@@ -9,9 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.request import Request, urlopen
 
-import boto3
 import pytest
 
 from fixtures.aws.proxy import Proxied, Rule, Rules, proxied
@@ -23,7 +21,7 @@ from fixtures.recovery.programs import Code
 from fixtures.recovery.restore import restore
 from fixtures.stacks.embedded.roles import wrong_clock
 
-from .recovery_servers import KEYS, Past, nothing_was_fetched, object_store, past, refused
+from .recovery_servers import Past, keys_that_count, nothing_was_fetched, object_store, past, refused
 
 HOUR_S = 3600.0
 
@@ -49,29 +47,13 @@ def store(lived: Past, aws: Proxied) -> Store:
 
 
 def test_wrong_credentials_are_refused_and_right_ones_are_not(lived: Past, tmp_path: Path) -> None:
-    iam = boto3.client("iam", endpoint_url=lived.store.endpoint_url, region_name="us-east-1", **KEYS)  # type: ignore[call-overload]
-    iam.create_user(UserName="restorer")
-    everything = '{"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}'
-    iam.put_user_policy(UserName="restorer", PolicyName="all", PolicyDocument=everything)
-    key = iam.create_access_key(UserName="restorer")["AccessKey"]
-    right, wrong = tmp_path / "right", tmp_path / "wrong"
-    text = "[default]\naws_access_key_id = {}\naws_secret_access_key = {}\n"
-    right.write_text(text.format(key["AccessKeyId"], key["SecretAccessKey"]))
-    wrong.write_text(text.format(key["AccessKeyId"], "another"))
-
-    def authenticate(after: str) -> None:
-        url, kind = f"{lived.store.endpoint_url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
-        urlopen(Request(url, after.encode(), kind, method="POST")).close()  # noqa: S310
-
-    authenticate("0")
-    try:
+    everything = {"Action": "*", "Resource": "*"}
+    with keys_that_count(lived.store.endpoint_url, "restorer", everything, tmp_path) as (right, wrong):
         assert barman.list_backups(replace(lived.store, credentials=right)) == (lived.backup,)
         for credentials in (wrong, lived.store.credentials, tmp_path / "absent"):
             error = refused(replace(lived.store, credentials=credentials), tmp_path / "data", control="wrong-key")
             assert error.code is Code.WRONG_CREDENTIALS
             assert "refuses these credentials for bucket ledger-backups" in str(error)
-    finally:
-        authenticate("inf")
 
 
 def test_credentials_that_have_expired_are_refused(store: Store, aws: Proxied, tmp_path: Path) -> None:

@@ -20,8 +20,7 @@ from fixtures.recovery.restore import Target, restore
 from fixtures.recovery.retention import expire
 from fixtures.stacks.embedded.backups import bucket
 
-from .local_servers import Postgres
-from .recovery_servers import archived, archiving, change, copied, make_store, object_store, s3, small_segments
+from .recovery_servers import archived, archived_server, change, copied, object_store, s3
 from .sabotage import recovery_record
 
 POLICY = "REDUNDANCY 2"
@@ -45,37 +44,29 @@ class Years:
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Years]:
     directory = tmp_path_factory.mktemp("years")
-    with object_store(directory / "moto.log") as url:
-        store = make_store(url, directory, "years")
-        server = Postgres(directory / "source")
-        server.create()
-        small_segments(server)
-        archiving(server, store)
-        server.start()
-        try:
-            with psycopg.connect(server.dsn, autocommit=True) as session:
+    with (
+        object_store(directory / "moto.log") as url,
+        archived_server(url, directory, "years") as (server, store),
+        psycopg.connect(server.dsn, autocommit=True) as session,
+    ):
 
-                def more(rows: int) -> datetime:
-                    session.execute(
-                        "INSERT INTO ledger SELECT n, repeat('x', 400) FROM generate_series(1, %s) n", [rows]
-                    )
-                    archived(server.dsn)
-                    [(at,)] = session.execute("SELECT clock_timestamp()").fetchall()
-                    session.execute("SELECT pg_sleep(0.05)")
-                    return datetime.fromisoformat(at.isoformat())
+        def more(rows: int) -> datetime:
+            session.execute("INSERT INTO ledger SELECT n, repeat('x', 400) FROM generate_series(1, %s) n", [rows])
+            archived(server.dsn)
+            [(at,)] = session.execute("SELECT clock_timestamp()").fetchall()
+            session.execute("SELECT pg_sleep(0.05)")
+            return datetime.fromisoformat(at.isoformat())
 
-                session.execute("CREATE TABLE ledger (id int, note text)")
-                more(5000)
-                first = back_up(store, server.dsn)
-                early = more(5000)
-                second = back_up(store, server.dsn)
-                middle = more(500)
-                then = fingerprint(server.dsn)
-                third = back_up(store, server.dsn)
-                more(100)
-                yield Years(store, (first, second, third), early, middle, then, fingerprint(server.dsn))
-        finally:
-            server.stop()
+        session.execute("CREATE TABLE ledger (id int, note text)")
+        more(5000)
+        first = back_up(store, server.dsn)
+        early = more(5000)
+        second = back_up(store, server.dsn)
+        middle = more(500)
+        then = fingerprint(server.dsn)
+        third = back_up(store, server.dsn)
+        more(100)
+        yield Years(store, (first, second, third), early, middle, then, fingerprint(server.dsn))
 
 
 def copy_of(years: Years, name: str) -> Store:

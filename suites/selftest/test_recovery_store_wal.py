@@ -2,16 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import shutil
 import subprocess
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
-from urllib.request import Request, urlopen
 from uuid import uuid4
 
-import boto3
 import psycopg
 import pytest
 
@@ -26,7 +23,7 @@ from fixtures.recovery.programs import CannotRecover, Code, Ran
 from fixtures.recovery.restore import restore
 
 from .local_servers import Postgres
-from .recovery_servers import KEYS, make_store, object_store, s3, small_segments
+from .recovery_servers import keys_that_count, make_store, object_store, s3, small_segments
 
 SEGMENT = "0000000100000000000000AA"
 BODY = bytes(range(256)) * 4096
@@ -115,31 +112,10 @@ def test_no_store_no_bucket_no_file_and_no_key_are_errors(store: Store, tmp_path
 
 
 def test_the_signature_is_right_and_a_wrong_key_is_refused(store: Store, moto: str, tmp_path: Path) -> None:
-    iam = boto3.client("iam", endpoint_url=moto, region_name="us-east-1", **KEYS)  # type: ignore[call-overload]
-    iam.create_user(UserName="archiver")
-    statement = {
-        "Effect": "Allow",
-        "Action": ["s3:PutObject", "s3:GetObject"],
-        "Resource": f"arn:aws:s3:::{store.name}/*",
-    }
-    policy = json.dumps({"Version": "2012-10-17", "Statement": [statement]})
-    iam.put_user_policy(UserName="archiver", PolicyName="store", PolicyDocument=policy)
-    key = iam.create_access_key(UserName="archiver")["AccessKey"]
-    right, wrong = tmp_path / "right", tmp_path / "wrong"
-    text = "[other]\naws_access_key_id = x\n[default]\naws_access_key_id={}\naws_secret_access_key = {}\n[more]\n"
-    right.write_text(text.format(key["AccessKeyId"], key["SecretAccessKey"]))
-    wrong.write_text(text.format(key["AccessKeyId"], "another"))
-
-    def authenticate(after: str) -> None:
-        url, kind = f"{moto}/moto-api/reset-auth", {"Content-Type": "text/plain"}
-        urlopen(Request(url, after.encode(), kind, method="POST")).close()  # noqa: S310
-
-    authenticate("0")
-    try:
+    allowed = {"Action": ["s3:PutObject", "s3:GetObject"], "Resource": f"arn:aws:s3:::{store.name}/*"}
+    with keys_that_count(moto, "archiver", allowed, tmp_path) as (right, wrong):
         assert stored(replace(store, credentials=wrong), tmp_path / SEGMENT) != 0
         assert stored(replace(store, credentials=right), tmp_path / SEGMENT) == 0
-    finally:
-        authenticate("inf")
     assert len(there(store)) == 1
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -18,22 +17,14 @@ from fixtures.recovery.underway import Underway
 from fixtures.stacks.embedded.operator import words
 
 from .local_servers import ROOT, Postgres
-from .recovery_servers import archiving, make_store, object_store, small_segments
+from .recovery_servers import archived_server, object_store
 
 
 @pytest.fixture
 def alone(tmp_path: Path) -> Iterator[tuple[Postgres, Store]]:
     """A server without a standby that archives."""
-    with object_store(tmp_path / "moto.log") as url:
-        store = make_store(url, tmp_path, "under-way")
-        server = Postgres(tmp_path / "source")
-        server.create()
-        small_segments(server)
-        archiving(server, store)
-        server.start()
-        yield server, store
-        with suppress(AssertionError):  # a test may have ended it
-            server.stop()
+    with object_store(tmp_path / "moto.log") as url, archived_server(url, tmp_path, "under-way") as running:
+        yield running
 
 
 def begun(store: Store, commands: Path) -> Underway:

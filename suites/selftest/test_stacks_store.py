@@ -26,11 +26,9 @@ def store(tmp_path: Path) -> Iterator[StoreNode]:
     place = layout.one("object store")
     program = object_store(place, sys.executable)
     write_files(place, program)
-    (zone,) = spawn([OUTSIDE], own_network=False, directory=tmp_path).values()
-    try:
+    with spawn([OUTSIDE], own_network=False, directory=tmp_path) as zones:
+        zone = zones[OUTSIDE]
         yield StoreNode(place, zone, program, Surroundings(layout, zone, ""))
-    finally:
-        zone.close()
 
 
 def test_it_answers_fails_is_mended_dies_and_comes_back(store: StoreNode) -> None:
