@@ -111,7 +111,9 @@ def test_the_words_reach_the_node_and_a_failure_reaches_the_shell(tmp_path: Path
         did.append(name)
 
     book = GOOD.replace("seen=yes", 'start-member a\nseen=$(on-member "$MEMBER" printenv WHERE)')
-    with words(tmp_path / "words", {"start-member": start}, {"a c": {"WHERE": "it's here"}}) as commands:
+    deep = tmp_path / ("d" * 120)  # deeper than the path of a socket may be
+    deep.mkdir()
+    with words(deep / "words", {"start-member": start}, {"a c": {"WHERE": "it's here"}}) as commands:
         path = {"PATH": f"{commands}:{os.environ['PATH']}", "GIVEN": "", "MEMBER": "a c"}
         assert follow(written(tmp_path, book), path, lambda _: None).said == ["seen: it's here,"]
         assert did == ["a"]
