@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import botocore.config
@@ -15,6 +19,7 @@ import pytest
 from fixtures.aws import answering, canary, localstack, plane
 from fixtures.aws.emulated import fresh_session
 from fixtures.aws.proxy import Proxied, Rule, Rules, catalogue
+from fixtures.aws.proxy.rules import How
 from fixtures.faults import AwsFault
 from fixtures.model import NodeStatus, Status
 
@@ -99,6 +104,20 @@ def test_a_localstack_that_is_said_to_run_and_does_not_is_none() -> None:
         assert found.why_not == "none answers at http://127.0.0.1:1 (ABACUS_LOCALSTACK_URL)"
 
 
+@pytest.mark.parametrize("url", ["not a url", "http://[", "ftp://127.0.0.1"])
+def test_what_is_no_url_is_no_localstack(url: str) -> None:
+    with localstack.localstack({"ABACUS_LOCALSTACK_URL": url}) as found:
+        assert found.why_not == f"none answers at {url} (ABACUS_LOCALSTACK_URL)"
+
+
+def test_a_docker_that_refuses_is_why_no_localstack_runs(monkeypatch: pytest.MonkeyPatch) -> None:
+    broken = (500, {"message": "its disk is broken"})
+    with fake_docker({f"/images/{localstack.IMAGE}/json": broken}) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with localstack.localstack({}) as found:
+            assert "its disk is broken" in found.why_not
+
+
 def test_without_an_image_of_it_there_is_none_and_none_is_pulled(monkeypatch: pytest.MonkeyPatch) -> None:
     with fake_docker({"/images/create": (500, {"message": "pulled"})}) as address:
         monkeypatch.setenv("DOCKER_HOST", address)
@@ -111,6 +130,10 @@ def test_what_nobody_has_is_refused_and_not_pretended(aws: Proxied) -> None:
     fis = client(aws.url, "fis")
     with pytest.raises(fis.exceptions.ClientError, match="fis is answered by no emulator here"):
         fis.list_experiments()
+
+
+BARE: tuple[How, ...] = ("throttle", "deny", "expired")
+"""What an answer without a body can still be known by."""
 
 
 @pytest.mark.parametrize(
@@ -126,6 +149,9 @@ def test_what_nobody_has_is_refused_and_not_pretended(aws: Proxied) -> None:
             ("hang", "any", "s3", "Put*"),
         ),
         (Rule("reset"), ("reset",), ("hang",)),
+        (Rule("throttle", service="kinesis*"), ("throttle", "any", "kinesis*"), ("throttle", "any", "s3")),
+        (Rule("deny", action="GetSecretValue"), ("deny", "any", "*", "GetSecretValue"), ("deny",)),
+        *((Rule(how, action="Head*"), (how, "any", "s3", "HeadObject"), (how,)) for how in BARE),
     ],
 )
 def test_a_client_sees_what_is_injected_and_nothing_else(
@@ -138,11 +164,45 @@ def test_a_client_sees_what_is_injected_and_nothing_else(
     assert canary.look(aws.url, *not_seen) == 0
 
 
-def test_a_late_answer_is_timed(aws: Proxied) -> None:
+@pytest.mark.parametrize("delay_s", [0.8, 2.5])
+def test_a_late_answer_is_timed(aws: Proxied, delay_s: float) -> None:
     aws.follow(Rules())
     before_s = canary.look(aws.url, "delay")
-    aws.follow(Rules((Rule("delay", delay_s=0.8),)))
-    assert canary.look(aws.url, "delay") - before_s > 0.4
+    aws.follow(Rules((Rule("delay", delay_s=delay_s),)))
+    assert canary.look(aws.url, "delay") - before_s > delay_s / 2
+
+
+@pytest.mark.parametrize("how", ["hang", "delay"])
+def test_an_emulator_that_only_begins_is_not_taken_for_a_fault(monkeypatch: pytest.MonkeyPatch, how: str) -> None:
+    monkeypatch.setattr(canary, "WITHIN_S", 0.5)
+    first = iter([1.5])
+
+    class Cold(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            """Answer, the first time late."""
+            time.sleep(next(first, 0.0))
+            self.send_error(404)
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Cold) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        seen = canary.look(f"http://127.0.0.1:{server.server_address[1]}", how)
+        server.shutdown()
+    assert seen < 0.5
+
+
+def test_where_nobody_takes_the_connection_nothing_is_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that is cut off: no fault of AWS's looks like that."""
+    monkeypatch.setattr(canary, "WITHIN_S", 0.3)
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as full, ExitStack() as held:
+        for _ in range(3):  # the kernel drops what comes when its queue is full
+            waiting = held.enter_context(socket.socket())
+            waiting.setblocking(False)
+            waiting.connect_ex(full.getsockname())
+        url = f"http://127.0.0.1:{full.getsockname()[1]}"
+        assert [canary.look(url, how) for how in ("deny", "reset")] == [0.0, 0.0]
 
 
 def status(aspect: str, value: float | None) -> Status:
