@@ -16,6 +16,7 @@ from botocore.exceptions import ClientError
 
 from fixtures.aws import answering, plane
 from fixtures.aws.emulated import fresh_session
+from fixtures.aws.localstack import client as straight
 from fixtures.aws.localstack import localstack
 from fixtures.aws.proxy import Proxied
 
@@ -77,14 +78,14 @@ def test_localstack_has_what_the_table_says(aws: Proxied, service: str) -> None:
 def test_what_is_made_through_the_plane_is_in_localstack(aws: Proxied, beside: str) -> None:
     name = f"orders-{time.time_ns()}"
     client(aws.url, "sqs").create_queue(QueueName=name)
-    assert name in str(client(beside, "sqs").list_queues(QueueNamePrefix=name))
+    assert name in str(straight(beside, "sqs").list_queues(QueueNamePrefix=name))
     client(aws.url, "secretsmanager").create_secret(Name=name, SecretString="not this one")
-    assert client(beside, "secretsmanager").get_secret_value(SecretId=name)["SecretString"] == "not this one"
+    assert straight(beside, "secretsmanager").get_secret_value(SecretId=name)["SecretString"] == "not this one"
 
 
 def test_what_localstack_lacks_is_answered_by_moto(aws: Proxied, beside: str) -> None:
     with pytest.raises(ClientError, match="not included in your current license"):
-        client(beside, "rds").describe_db_instances()
+        straight(beside, "rds").describe_db_instances()
     given = {"Engine": "postgres", "DBInstanceClass": "db.t3.micro", "AllocatedStorage": 20}
     secret = {"MasterUsername": "a", "MasterUserPassword": "not-a-secret"}
     client(aws.url, "rds").create_db_instance(DBInstanceIdentifier="ledger", **given, **secret)

@@ -134,38 +134,3 @@ def test_an_image_of_ones_own_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ABACUS_IMAGE_LOAD_BALANCER", "haproxy:3.0")
     assert recipes.chosen()["load balancer"] == "haproxy:3.0"
     assert recipes.chosen()["api"] == recipes.recipes()["api"].tag
-
-
-def ci(prefix: list[str], directory: Path) -> subprocess.CompletedProcess[str]:
-    """Where no daemon answers, and nothing may be installed."""
-    (directory / "apt-get").write_text("#!/bin/sh\necho apt-get was called >&2; exit 1\n")
-    (directory / "apt-get").chmod(0o755)
-    return subprocess.run(
-        [*prefix, str(REPOSITORY / ".ci/docker")],
-        env={"PATH": f"{directory}:{os.environ['PATH']}", "DOCKER_HOST": f"unix://{directory}/none.sock"},
-        cwd="/",
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-
-
-def test_ci_says_loudly_what_it_does_not_exercise(tmp_path: Path) -> None:
-    """As a user who may install nothing; root would install Docker."""
-    as_nobody = ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"] if os.geteuid() == 0 else []
-    ran = ci(as_nobody, tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert "NOT EXERCISED: the drills on containers" in ran.stderr
-    assert "only root can start one" in ran.stderr
-    assert "see docs/docker.md" in ran.stderr.lower()
-
-
-@pytest.mark.skipif(os.geteuid() != 0 or not Path("/etc/debian_version").exists(), reason="of root on Debian")
-@pytest.mark.parametrize("capability", ["sys_admin", "net_admin"])
-def test_ci_installs_nothing_where_no_daemon_would_run(tmp_path: Path, capability: str) -> None:
-    """As root in a container, which may do less than root."""
-    ran = ci(["setpriv", f"--bounding-set=-{capability}", f"--inh-caps=-{capability}"], tmp_path)
-    assert ran.returncode == 0, ran.stderr
-    assert "a daemon needs CAP_SYS_ADMIN and CAP_NET_ADMIN here" in ran.stderr
-    assert "apt-get was called" not in ran.stderr
