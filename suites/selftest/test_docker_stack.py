@@ -27,6 +27,9 @@ GONE_WITHIN_S = 60.0
 DEAD_WITHIN_S = 60.0
 """From pytest's start to its end where a container dies at its start; measured: 15-20 s. PHASE_S_MAX would add 60."""
 
+INJECTING = "injecting zone_partition "
+"""What is told of a fault; a traceback names the function ``injecting``, also where nothing was injected."""
+
 
 def _labelled() -> list[tuple[str, str, str]]:
     with closing(docker.from_env()) as client:
@@ -88,7 +91,7 @@ def end(process: subprocess.Popen[bytes]) -> None:
 
 @pytest.mark.parametrize(
     ("words", "then_s"),
-    [("making networks", 0.0), ("making networks", 1.5), ("consensus has a leader", 0.0), ("injecting", 0.5)],
+    [("making networks", 0.0), ("making networks", 1.5), ("consensus has a leader", 0.0), (INJECTING, 0.5)],
 )
 def test_sigkill_of_the_runner_leaves_nothing(tmp_path: Path, words: str, then_s: float) -> None:
     before = {run for _, _, run in _labelled()}
@@ -100,8 +103,9 @@ def test_sigkill_of_the_runner_leaves_nothing(tmp_path: Path, words: str, then_s
             assert process.poll() is None, (tmp_path / "output").read_text(errors="replace")
             assert time.monotonic() < deadline, "it makes nothing"
         time.sleep(then_s)
+        assert process.poll() is None, f"it had ended by itself:\n{(tmp_path / 'output').read_text(errors='replace')}"
         process.kill()
-        process.wait()
+        assert process.wait() == -signal.SIGKILL, (tmp_path / "output").read_text(errors="replace")
         assert_nothing_left(tmp_path, *runs)
     finally:
         end(process)

@@ -107,7 +107,7 @@ def test_sigkill_in_the_middle_of_a_fault_leaves_nothing(tmp_path: Path, attempt
     process, state = _start(tmp_path, str(tmp_path), row=row)
     try:
         deadline = time.monotonic() + 60
-        while b"injecting" not in (output := (tmp_path / "output").read_bytes()):
+        while b"  injecting " not in (output := (tmp_path / "output").read_bytes()):
             assert process.poll() is None, output.decode()
             assert time.monotonic() < deadline, f"no fault after 60 s: {output.decode()}"
             time.sleep(0.05)
@@ -127,8 +127,9 @@ def test_a_signal_ends_the_run_in_good_order(tmp_path: Path, number: signal.Sign
     process, state = _start(tmp_path, str(tmp_path), "--sandbox", sandbox)
     try:
         deadline = time.monotonic() + 60
-        while b"starting" not in (tmp_path / "output").read_bytes():  # before, there is nothing to be undone
-            assert time.monotonic() < deadline
+        while b"starting" not in (output := (tmp_path / "output").read_bytes()):  # before, nothing is to be undone
+            assert process.poll() is None, output.decode()
+            assert time.monotonic() < deadline, output.decode()
             time.sleep(0.05)
         time.sleep(1)
         process.send_signal(number)

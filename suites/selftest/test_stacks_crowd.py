@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import selectors
 import socket
 import subprocess
@@ -57,10 +58,11 @@ class Held:
 
 
 @contextmanager
-def crowd(port: int, count: int = COUNT) -> Iterator[subprocess.Popen[bytes]]:
-    """As the stack starts it, until the block ends."""
+def crowd(port: int, count: int = COUNT, descriptors: int | None = None) -> Iterator[subprocess.Popen[bytes]]:
+    """As the stack starts it, until the block ends. ``descriptors``: the soft limit that it is started with."""
     command = [sys.executable, "-m", "fixtures.stacks.crowd", "tcp", HOST, str(port), str(count)]
-    process = subprocess.Popen(command, cwd=REPOSITORY)
+    shell = ["sh", "-c", f'ulimit -S -n {descriptors}; exec "$@"', "sh"] if descriptors else []
+    process = subprocess.Popen([*shell, *command], cwd=REPOSITORY)
     try:
         yield process
         assert process.poll() is None, "it ended by itself"
@@ -110,3 +112,12 @@ def test_a_server_that_goes_and_comes_is_crowded_again() -> None:
             server = Held(port)
             assert becomes(server.count, 5)
             server.close()
+
+
+def test_a_logins_soft_limit_does_not_hold_it_back() -> None:
+    many = 300
+    assert resource.getrlimit(resource.RLIMIT_NOFILE)[1] > 3 * many, "this machine's hard limit is too low to tell"
+    server = Held()
+    with crowd(server.port, many, descriptors=256):
+        assert becomes(server.count, many)
+    server.close()
