@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+
+import docker
 import pytest
 
 from fixtures.stacks.docker import preflight
@@ -19,6 +24,21 @@ def why_not() -> str:
     except RuntimeError as error:
         return str(error)
     return ""
+
+
+@contextmanager
+def changed(image: str, change: str) -> Iterator[str]:
+    """Another image of the same content, as a line of a Dockerfile changes it; there for as long as the block lasts."""
+    with closing(docker.from_env()) as client:
+        made = client.containers.create(image)
+        try:
+            other = made.commit(f"abacus-drills-test/{secrets.token_hex(4)}", changes=[change])
+        finally:
+            made.remove()
+        try:
+            yield str(other.tags[0])
+        finally:
+            client.images.remove(other.tags[0])
 
 
 _WHY_NOT = why_not()

@@ -23,7 +23,7 @@ from fixtures.stacks.docker import foreign
 from fixtures.stacks.docker.sweep import LABEL
 from fixtures.stacks.embedded.binaries import CannotStart
 
-from .docker_there import needs_docker
+from .docker_there import changed, needs_docker
 from .local_servers import valkey_cache
 from .recovery_servers import Past, object_store, past
 
@@ -146,6 +146,24 @@ def test_a_dumped_cache_is_what_it_was_on_a_machine_that_never_saw_it(tmp_path: 
     assert len(before) == 7
     assert found == before
     assert found != after
+
+
+@needs_docker
+def test_an_image_that_wants_volumes_of_its_own_leaves_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As upstream's do."""
+
+    def volumes() -> set[str]:
+        with closing(docker.from_env()) as client:
+            return {volume.name for volume in client.volumes.list()}
+
+    with valkey_cache(tmp_path) as running, closing(valkey.Valkey(port=running.valkey_port)) as client:
+        client.save()
+    before = volumes()
+    with changed(foreign.image("cache"), "VOLUME /elsewhere") as image:
+        monkeypatch.setenv(foreign.IMAGE_VARIABLES["cache"], image)
+        with foreign.cache(tmp_path / "dump.rdb"):
+            assert len(volumes() - before) == 2, "its disk, and what the image wants"
+        assert volumes() == before
 
 
 def fill(client: valkey.Valkey) -> None:

@@ -17,7 +17,7 @@ import pytest
 from fixtures.stacks.docker.recipes import chosen
 from fixtures.stacks.docker.sweep import LABEL
 
-from .docker_there import needs_docker
+from .docker_there import changed, needs_docker
 from .drills import REPOSITORY, command, environment
 
 pytestmark = needs_docker
@@ -150,3 +150,16 @@ def test_a_container_that_dies_at_start_is_reported_at_once(tmp_path: Path) -> N
         assert not list((tmp_path / "state").iterdir())
     finally:
         end(process)
+
+
+def test_a_zones_container_that_dies_at_start_is_reported_with_its_log(tmp_path: Path) -> None:
+    """Its nodes would only say that they cannot join its network."""
+    with changed(chosen()["zone"], 'ENTRYPOINT ["sh", "-c", "echo it will not; exit 3"]') as image:
+        process = started(tmp_path, ABACUS_IMAGE_ZONE=image)
+        try:
+            assert process.wait(timeout=120) == pytest.ExitCode.USAGE_ERROR
+            said = (tmp_path / "output").read_text()
+            assert "ended when it was started: exit code 3. The end of its log:\n    it will not" in said
+            assert not list((tmp_path / "state").iterdir())
+        finally:
+            end(process)
