@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import socket
+import threading
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -18,7 +20,7 @@ from fixtures.stacks.docker.stack import DockerStack
 from fixtures.stacks.docker.zones import ZoneContainer
 from fixtures.stacks.embedded.binaries import CannotStart
 from fixtures.stacks.embedded.closer import look_closer
-from fixtures.stacks.embedded.layout import OUTSIDE, Place
+from fixtures.stacks.embedded.layout import OUTSIDE, PLACEMENT, Place, lay_out, zone_addresses
 
 
 class Container:
@@ -115,6 +117,24 @@ def test_a_network_is_entered_only_where_the_pid_is_the_containers_own(said: str
     assert provider._may_enter({OUTSIDE: ZoneContainer(OUTSIDE, "198.18.1.10", container)}) is may
     container.code = 127
     assert not provider._may_enter({OUTSIDE: ZoneContainer(OUTSIDE, "198.18.1.10", container)})
+
+
+def test_a_database_that_can_start_no_process_is_seen_to_have_none() -> None:
+    """Its postmaster answers by itself, before anything is agreed on, as recorded from PostgreSQL 18."""
+    with socket.create_server(("127.0.0.1", 0)) as postmaster:
+
+        def answer() -> None:
+            asking, _ = postmaster.accept()
+            with asking:
+                asking.recv(8)
+                asking.sendall(b"Ecould not fork new process for connection: Resource temporarily unavailable\n\0")
+
+        threading.Thread(target=answer, daemon=True).start()
+        layout = lay_out(Path("/node"), PLACEMENT, own_networks=True, addresses=zone_addresses("198.18.1", 10))
+        port = postmaster.getsockname()[1]
+        place = Place("database-a", "database", "a", "127.0.0.1", {"postgres": port}, Path("/node"))
+        around: Any = SimpleNamespace(layout=layout, detours={})
+        assert look_closer("free processes", place, around) == 0.0
 
 
 def test_what_died_at_its_start_is_told_with_its_log() -> None:
