@@ -18,6 +18,7 @@ PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
 _FROM_A_BACKUP = {
     "backup_met_a_fault",
+    "cache_came_back",
     "loss_spans_at_most",
     "nothing_kept_after",
     "phases_add_up",

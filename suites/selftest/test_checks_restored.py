@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fixtures import checks
-from fixtures.model import Answer, BackedUp, History, Outcome, Restored, Returned
+from fixtures.model import Answer, BackedUp, History, Outcome, Refilled, Restored, Returned
 
 from .histories import OBJECTIVES, Op, Story, drill, replay, window, write
 
@@ -176,48 +176,6 @@ def test_phases_of_a_rescue_explain_when_rows_were_back() -> None:
     assert checks.phases_add_up(served().history(), fetch_s=1.0, back_s=14.0).outcome is UNKNOWN
 
 
-# ------------------------------------------------------------------------------------------------ while it was taken
-
-
-@pytest.mark.parametrize(
-    ("whole", "used", "outcome", "says"),
-    [
-        (1, 1, PASS, "is whole, and the recovery began with it"),
-        (0, 0, PASS, "failed while outage was felt, and said so"),
-        (1, 0, FAIL, "called itself whole, and the recovery began with another"),
-        (0, 1, FAIL, "failed, and yet the recovery began with it"),
-    ],
-)
-def test_a_backup_that_met_a_fault_is_what_it_says_of_itself(
-    whole: int, used: int, outcome: Outcome, says: str
-) -> None:
-    verdict = checks.backup_met_a_fault(drill().history(), began_s=8.0, ended_s=9.0, whole=whole, used=used)
-    assert verdict.outcome is outcome
-    assert says in verdict.sentence
-    assert verdict.measured["faults_met"] == 1
-
-
-@pytest.mark.parametrize(("began_s", "ended_s"), [(8.2, 20.0), (1.0, 8.1)])
-def test_a_backup_during_which_no_fault_was_felt_is_not_judged(began_s: float, ended_s: float) -> None:
-    """It is felt at 8.125 s."""
-    history = drill().history()
-    assert checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=1).outcome is UNKNOWN
-    assert checks.backup_met_a_fault(History(), began_s=1.0, ended_s=9.0, whole=1, used=1).outcome is UNKNOWN
-
-
-@pytest.mark.parametrize(
-    ("returned_s", "led", "followed", "outcome"),
-    [(20.0, 0, 9, PASS), (20.0, 1, 9, FAIL), (20.0, 0, 0, UNKNOWN), (99.0, 0, 9, UNKNOWN), (99.0, 1, 0, FAIL)],
-)
-def test_a_member_with_old_data_must_follow_while_clients_ask(
-    returned_s: float, led: int, followed: int, outcome: Outcome
-) -> None:
-    history = drill().history()
-    verdict = checks.returned_member_never_led(history, returned_s=returned_s, led=led, followed=followed)
-    assert verdict.outcome is outcome
-    assert checks.returned_member_never_led(History(), returned_s=1.0, led=0, followed=1).outcome is UNKNOWN
-
-
 def test_phases_are_of_the_last_fault() -> None:
     story = drill(seconds=64.0)
     story.faults.append(window(40.0, 42.0))
@@ -254,6 +212,10 @@ def test_restored_judges_what_the_row_promises() -> None:
     rescued = replace(facts, back_s=16.0)
     verdicts = checks.restored(rescued, replace(OBJECTIVES, rpo_s=2.0), served().history())
     assert [v.check for v in verdicts] == ["rescued_within", "phases_add_up"]
+    assert all(v.outcome is PASS for v in verdicts)
+    cache = replace(rescued, cache=Refilled(held=3, loaded=1, expired=2))
+    verdicts = checks.restored(cache, OBJECTIVES, served().history())
+    assert [v.check for v in verdicts] == ["cache_came_back", "phases_add_up"]
     assert all(v.outcome is PASS for v in verdicts)
 
 

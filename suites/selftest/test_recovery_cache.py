@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 import valkey
 
+from fixtures.model import Refilled
 from fixtures.recovery.__main__ import main
-from fixtures.recovery.cache import snapshot
+from fixtures.recovery.cache import entries, snapshot
+from fixtures.recovery.cache import loaded as loaded_by
+from fixtures.recovery.plugin import refilled
 from fixtures.recovery.programs import CannotRecover, Code
 from fixtures.recovery.signed import make_keys, saved
 
@@ -83,6 +86,12 @@ def test_a_snapshot_goes_through_the_bucket_and_comes_back(
         assert main(["cache", "fetch", str(tmp_path / "new" / "dump.rdb"), "--public-key", public]) == 0
         until(lambda: time.monotonic() - short_s > 1.6)
         with server(tmp_path / "new") as new:
+            monkeypatch.delenv("VALKEY_PASSWORD")
+            said = f"127.0.0.1:{port_of(new)} leads: 1000 entries loaded when it started, 1 had expired"
+            assert refilled(1001, [said]) == Refilled(held=1001, loaded=1000, expired=1)
+            capsys.readouterr()
+            assert main(["cache", "loaded", f"127.0.0.1:{port_of(new)}"]) == 0
+            assert said in capsys.readouterr().out
             assert new.dbsize() == 1000
             assert new.get("key:999") == b"x" * 999
             assert 0 < new.execute_command("PTTL", "key:1") <= 3_600_000  # type: ignore[no-untyped-call]
@@ -96,6 +105,29 @@ def test_a_snapshot_goes_through_the_bucket_and_comes_back(
         assert main(["cache", "fetch", str(tmp_path / "third.rdb"), "--public-key", public]) == 4
         assert "is not what was signed: dump.rdb was changed" in capsys.readouterr().err
         assert not (tmp_path / "third.rdb").exists()
+
+
+@pytest.mark.parametrize("count", [0, 1, 63, 64, 20_000])
+def test_how_many_entries_a_snapshot_holds_stands_in_its_head(tmp_path: Path, count: int) -> None:
+    with server(tmp_path) as cache:
+        if count:
+            cache.mset({f"key:{number}": number for number in range(count)})
+        cache.execute_command("FUNCTION", "LOAD", "#!lua name=l\nserver.register_function('f', function() end)")  # type: ignore[no-untyped-call]
+        body = snapshot("127.0.0.1", port_of(cache))
+    assert entries(body) == count
+    assert entries(body[:9] + b"\xf0" + body[9:]) is None
+    assert entries(body[:20]) is None
+
+
+def test_a_cache_that_does_not_serve_is_named(tmp_path: Path) -> None:
+    with pytest.raises(
+        CannotRecover, match=r"the cache 127\.0\.0\.1:1 did not serve within 0 s: ConnectionRefused"
+    ) as caught:
+        loaded_by("127.0.0.1", 1, within_s=0.0)
+    assert caught.value.code is Code.UNREACHABLE
+    with server(tmp_path, PASSWORD) as closed, pytest.raises(CannotRecover, match="NOAUTH") as caught:
+        loaded_by("127.0.0.1", port_of(closed))
+    assert caught.value.code is Code.WRONG_CREDENTIALS
 
 
 def test_who_gives_no_snapshot_is_named(tmp_path: Path) -> None:

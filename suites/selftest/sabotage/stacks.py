@@ -240,6 +240,49 @@ def backup_stores_nothing() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
+def snapshot_is_not_laid() -> AbstractContextManager[Stack]:
+    """The caches are started on nothing, and nobody looks."""
+    fetch = """python -m fixtures.recovery cache fetch "$CACHE_DIRECTORY/dump.rdb" --public-key "$PUBLIC_KEY\""""
+    return _with_a_page("cache-lost.md", fetch, "true")
+
+
+@wants_sandbox
+def new_environment_is_behind() -> AbstractContextManager[Stack]:
+    """The new environment is restored to five seconds before the loss, although more was archived."""
+    into = '"$DATA_DIRECTORY" --wal-directory "$WAL_DIRECTORY"'
+    earlier = f'{into} --time "$(date -u -d "$TARGET_TIME 5 seconds ago" +%FT%T.%N+00:00)"'
+    return _with_a_page("environment-lost.md", into, earlier)
+
+
+@dataclass(frozen=True)
+class _StartsByItself(DatabaseNode):
+    """A database whose machine starts PostgreSQL when it boots, beside the agent that should."""
+
+    postgres: str
+
+    def start(self) -> None:
+        """Where the machine went down with it running, PostgreSQL is up before Patroni."""
+        data = self.place.volume("data") / "postgresql"
+        at = f"--listen_addresses={self.place.address} --port={self.place.ports['postgres']}"
+        boot = f"test ! -e {data}/postmaster.pid || timeout --foreground -s INT 4 {self.postgres} -D {data} {at}"
+        argv = ["sh", "-c", f'{boot}; exec "$@"', "boot", *self._program.argv()]
+        replace(self, _program=replace(self._program, argv=lambda: argv))._start({})
+
+
+@wants_sandbox
+@contextmanager
+def server_starts_by_itself() -> Iterator[Stack]:
+    """A machine that comes back starts its old PostgreSQL before anybody asks who leads."""
+    with embedded() as stack:
+        postgres = str(stack.binaries.postgres / "postgres")
+        nodes = tuple(
+            _StartsByItself(**vars(node), postgres=postgres) if node.role == "database" else node
+            for node in stack.nodes
+        )
+        yield replace(stack, nodes=nodes)
+
+
+@wants_sandbox
 @contextmanager
 def failover_asks_aws() -> Iterator[Stack]:
     """A database is promoted only when AWS has answered: a fencing script that asks an API."""

@@ -149,6 +149,30 @@ DEFECTS = (
         "used",
         since="2026-11-28",
     ),
+    _defect(
+        "new_environment_is_behind",
+        "a new environment that is five seconds behind what was archived",
+        "environment-lost",
+        "writes_kept_until",
+        "not_kept",
+        since="",
+    ),
+    _defect(
+        "server_starts_by_itself",
+        "a machine that comes back and starts its old PostgreSQL unasked",
+        "old-primary-returns",
+        "returned_member_never_led",
+        "returned_led",
+        since="",
+    ),
+    _defect(
+        "snapshot_is_not_laid",
+        "caches that are started without their snapshot",
+        "cache-lost",
+        "cache_came_back",
+        "held",
+        since="",
+    ),
 )
 
 
