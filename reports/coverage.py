@@ -142,15 +142,25 @@ class _Drawing:
                 )
                 sentence = f"{id_}: the map has no {missing}"
                 self.unplaced += [sentence] if sentence not in self.unplaced else []
-            yield from ((component, column) for component in components for column in columns)
+            places = ((component, column) for component in components for column in columns)
+            yield from (place for place in places if attack.targets or not self._absent(place))
+
+    def _absent(self, place: Place) -> bool:
+        excuse = self.frame.excuse(*place, "")
+        return excuse is not None and excuse.absent
 
     def _components(self, attack: Attack) -> tuple[str, ...]:
-        """The roles of the nodes that were hit, else the role that the words name; ``zone`` for a whole zone."""
+        """The roles of the nodes that were hit, else the role that the words name; ``zone`` for a whole zone.
+
+        What names neither a node nor a zone is meant for everything.
+        """
         if "node" not in attack.fields and "zone" in attack.fields:
             return (ZONE,)
         if roles := tuple(dict.fromkeys(self.roles[name] for name in attack.targets if name in self.roles)):
             return roles
         words = attack.fields.get("node", "")
+        if attack.fault and not words:
+            return self.components
         named = [each for each in self.components if words == each or words.startswith(f"{each} ")]
         return (max(named, key=len),) if named else ()
 
