@@ -160,7 +160,7 @@ class _Drawing:
             return roles
         words = attack.fields.get("node", "")
         if attack.fault and not words:
-            return self.components
+            return tuple(each for each in self.components if not self.roles or each in self.roles.values())
         named = [each for each in self.components if words == each or words.startswith(f"{each} ")]
         return (max(named, key=len),) if named else ()
 

@@ -146,7 +146,12 @@ def _row(run: Summary, name: str, policy: Policy, base: Summary | None) -> tuple
     runs = _runs(drills)
     rto, rto_reasons = _rto(run, name, policy, base)
     rpo, rpo_reasons = _rpo(run, name, base)
-    reasons = [*_enough(name, drills, runs, policy.repeat), *rto_reasons, *rpo_reasons]
+    reasons = [
+        *_enough(name, drills, runs, policy.repeat),
+        *_same_row(name, drills, policy),
+        *rto_reasons,
+        *rpo_reasons,
+    ]
     for number, before in (("rto_s", rto and rto["accepted_s"]), ("rpo_writes", rpo and rpo["accepted"])):
         promised = before is not None or any(drill["objectives"].get(number) is not None for drill in passed)
         missing = [drill["id"] for drill in passed if drill["measured"].get(number) is None]
@@ -174,6 +179,19 @@ def _enough(name: str, drills: Sequence[Mapping[str, Any]], runs: int, repeat: i
         sentence = f"{name} ran {runs} times, {repeat} are required: run it with --repeat {repeat}"
         reasons.append(Reason("too_few_runs", name, sentence))
     return reasons
+
+
+def _same_row(name: str, drills: Sequence[Mapping[str, Any]], policy: Policy) -> list[Reason]:
+    """A row of the same name that promises less is another one."""
+    wanted = policy.objectives.get(name)
+    if wanted is None:
+        return []
+    for drill in drills:
+        found = {key: value for key, value in drill["objectives"].items() if value is not None}
+        if found != dict(wanted):
+            sentence = f"{drill['id']} was held against {found}, the required row promises {dict(wanted)}"
+            return [Reason("other_row", name, sentence)]
+    return []
 
 
 def _rto(run: Summary, name: str, policy: Policy, base: Summary | None) -> tuple[dict[str, Any] | None, list[Reason]]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import difflib
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +57,8 @@ class Policy:
     file: str = ""
     sha256: str = ""
     """Of the file's content: which policy a decision was made by."""
+    objectives: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
+    """By required row, what its file promises."""
 
     def margin_of(self, row: str) -> Margin:
         """The row's own margin, else that of all."""
@@ -81,21 +83,30 @@ def read_policy(path: Path = POLICY, scenarios: Path = SCENARIOS) -> Policy:
         margins={row: _margin(value, f"{path}: margins.{row}") for row, value in margins.items()},
         file=str(path),
         sha256=hashlib.sha256(text).hexdigest(),
+        objectives={row: _objectives(scenarios / f"{row}.yaml") for row in required},
     )
 
 
-def _parsed(path: Path) -> tuple[Any, bytes]:
+def _objectives(row: Path) -> Mapping[str, float]:
+    content, _ = _parsed(row, "a row with objectives")
+    found = content.get("objectives") if isinstance(content, Mapping) else None
+    if not isinstance(found, Mapping):
+        raise BadInput(f"{row}: objectives: expected what the row promises, got {found!r}")
+    return found
+
+
+def _parsed(path: Path, expected: str = f"a policy such as {POLICY}") -> tuple[Any, bytes]:
     try:
         text = path.read_bytes()
         _refuse_doubles(yaml.compose(text.decode("utf-8"), yaml.SafeLoader), path)
         return yaml.safe_load(text), text
     except OSError as error:
-        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected a policy such as {POLICY}") from error
+        raise BadInput(f"{path}: cannot be read ({error.strerror}); expected {expected}") from error
     except BadInput:
         raise
     except (yaml.YAMLError, ValueError, RecursionError) as error:  # no UTF-8, impossible dates, bottomless nesting
         said = " ".join(str(error).split())
-        raise BadInput(f"{path}: not valid YAML, expected a policy such as {POLICY}: {said}") from error
+        raise BadInput(f"{path}: not valid YAML, expected {expected}: {said}") from error
 
 
 def _refuse_doubles(node: yaml.Node | None, path: Path) -> None:

@@ -14,12 +14,15 @@ from fixtures import checks, repeats
 from fixtures.chain import canonical, plain
 from fixtures.drill import worst
 from fixtures.history import read_history
-from fixtures.model import Outcome
+from fixtures.model import Objectives, Outcome
 from fixtures.timeline import timeline
 
 from .record import EVIDENCE, read_record
 from .render import SUMS, sums
 from .summary import summary_text
+
+LIMITS = frozenset({"limit", "limit_s", "allowed"})
+"""The parameters of checks that are a row's objectives."""
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -91,10 +94,32 @@ def _judged_again(directory: Path, drill: DrillRecord) -> tuple[list[str], int]:
     problems = []
     for verdict in drill.verdicts:
         problems += _compare(f"drill {drill.id}, verdict {verdict['check']}", _again(verdict, history), verdict)
+    problems += _promised(drill, history)
     told = {key: value for key, value in drill.timeline.items() if key != "drill"}
     if course != canonical(told):
         problems.append(f"drill {drill.id}: the recorded timeline is not that of its history")
     return problems, len(drill.verdicts)
+
+
+def _promised(drill: DrillRecord, history: History) -> list[str]:
+    """A drill that passed was held against all that its row promises, and by the row's own limits.
+
+    Facts beside the history, as of a recovery, are not known here, and so not what else they have to show.
+    """
+    objectives: dict[str, Any] = drill.plan.get("objectives") or {}
+    if drill.outcome is not Outcome.PASS or not objectives:
+        return []
+    judged = {verdict["check"]: verdict["parameters"] for verdict in drill.verdicts}
+    problems = []
+    for due in checks.promised(Objectives(**objectives), history):
+        limits = {name: value for name, value in due.parameters.items() if name in LIMITS}
+        found = {name: value for name, value in judged.get(due.check, {}).items() if name in LIMITS}
+        if due.check not in judged or canonical(plain(limits)) != canonical(found):
+            said = f"with {json.dumps(found)}" if due.check in judged else "not at all"
+            problems.append(
+                f"drill {drill.id}: its row asks for {due.check} {json.dumps(limits)}; it was judged {said}"
+            )
+    return problems
 
 
 def _again(verdict: dict[str, Any], history: History) -> dict[str, Any] | str:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from fixtures import abort
-from fixtures.abort import Aborted, watching
+from fixtures.abort import Aborted, _answers, watching
 from fixtures.model import Abort, Outcome, Status
 
 from .injection_runs import course, outcomes, reason, run
@@ -215,6 +215,11 @@ def test_a_health_check_that_fails_once_stops_nothing_and_twice_running_does() -
         watch.sleep(20)
     assert raised.value.outcome is Outcome.UNKNOWN
     assert stack.undone == 1
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:1/", "http://[", "no-address", "http://127.0.0.1:port/"])
+def test_a_health_check_that_cannot_be_asked_has_not_answered(url: str) -> None:
+    assert _answers(url) is False
 
 
 def test_no_abort_while_it_costs_less() -> None:

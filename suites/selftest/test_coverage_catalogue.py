@@ -13,6 +13,9 @@ import yaml
 from fixtures.faults import FAULTS
 from reports.attacks import Attack
 from reports.columns import ZONE, catalogue
+from reports.coverage import State
+
+from .test_coverage_map import drawn
 
 REPOSITORY = Path(__file__).resolve().parents[2]
 
@@ -122,3 +125,13 @@ def test_wrong_catalogue_names_file_and_key(tmp_path: Path, old: str, new: str, 
     with pytest.raises(ValueError, match=re.escape(expected)) as raised:
         catalogue(wrong)
     assert str(wrong) in str(raised.value)
+
+
+def test_what_names_no_node_is_meant_for_everything_that_it_can_befall(tmp_path: Path) -> None:
+    left_out = [{"scenario": "environment-lost", "fault": {"fault": "EnvironmentLoss"}}]
+    map_ = drawn(tmp_path, left_out=left_out)
+    column = [each for each in map_.cells if each.fault == "environment lost"]
+    befallen = {each.component for each in column if each.state is State.LEFT_OUT}
+    assert {"database", "api", "load balancer"} <= befallen
+    assert {each.component for each in column if each.state is State.ABSENT} >= {"object store", "zone"}
+    assert not map_.unplaced

@@ -200,16 +200,6 @@ def test_step_that_was_not_reached_is_no_attack(tmp_path: Path) -> None:
     assert "s never went in: aborted" in cell(map_, "database", "killed").reason
 
 
-def test_what_names_no_node_is_meant_for_everything_that_it_can_befall(tmp_path: Path) -> None:
-    left_out = [{"scenario": "environment-lost", "fault": {"fault": "EnvironmentLoss"}}]
-    map_ = drawn(tmp_path, left_out=left_out)
-    column = [each for each in map_.cells if each.fault == "environment lost"]
-    befallen = {each.component for each in column if each.state is State.LEFT_OUT}
-    assert {"database", "api", "load balancer"} <= befallen
-    assert {each.component for each in column if each.state is State.ABSENT} >= {"object store", "zone"}
-    assert not map_.unplaced
-
-
 def test_what_the_map_has_no_place_for_is_said(tmp_path: Path) -> None:
     nameless = {"fault": "Schedule", "steps": [{"fault": {"node": "api"}, "at_s": 0}]}
     drills = [

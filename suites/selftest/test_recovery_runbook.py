@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -11,6 +14,9 @@ import pytest
 from fixtures.recovery.programs import CannotRecover
 from fixtures.recovery.runbook import PHASES, RUNBOOKS, follow, read
 from fixtures.stacks.embedded.operator import words
+
+from .drills import REPOSITORY
+from .local_servers import until
 
 SHIPPED = sorted(path for path in RUNBOOKS.glob("*.md") if path.stem != "README")
 GOOD = """# Title
@@ -73,6 +79,47 @@ def test_one_that_hangs_is_ended(tmp_path: Path) -> None:
     with pytest.raises(CannotRecover, match=r"step 1 \(Look\)"):
         follow(written(tmp_path, GOOD.replace("sleep 0.2", "sleep 60")), os.environ, lambda _: None, within_s=0.5)
     assert time.monotonic() - began_s < 10
+
+
+def test_nothing_of_it_goes_on_when_whoever_listens_fails(tmp_path: Path) -> None:
+    """The shell, and the program it is waiting for: both are told apart by their argument."""
+    mark = f"{time.monotonic_ns() % 10**9 + 10**9}"
+    path = written(tmp_path, GOOD.replace("sleep 0.1", f"echo listen\nsleep {mark}"))
+
+    def tell(line: str) -> None:
+        if line.startswith("book 2"):
+            time.sleep(0.5)  # the program has begun by then
+            raise ValueError("nobody listens")
+
+    with pytest.raises(ValueError, match="nobody listens"):
+        follow(path, os.environ | {"GIVEN": "given"}, tell)
+    until(lambda: not running(mark), within_s=5.0)
+
+
+def test_nothing_of_it_outlives_a_runner_that_is_killed(tmp_path: Path) -> None:
+    mark = f"{time.monotonic_ns() % 10**9 + 10**9}"
+    path = written(tmp_path, GOOD.replace("sleep 0.2", f"until false; do sleep 0.1; : {mark}; done"))
+    code = (
+        "import os, pathlib; from fixtures.recovery.runbook import follow; "
+        f"follow(pathlib.Path({str(path)!r}), os.environ, print)"
+    )
+    runner = subprocess.Popen([sys.executable, "-c", code], cwd=REPOSITORY, stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: len(running(mark)) > 1, within_s=20.0)
+    finally:
+        runner.kill()
+        runner.wait()
+    until(lambda: not running(mark), within_s=5.0)
+
+
+def running(mark: str) -> list[str]:
+    """Command lines that hold it."""
+    found = []
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        with suppress(OSError):
+            if mark in (line := path.read_text()):
+                found.append(line)
+    return found
 
 
 @pytest.mark.parametrize(

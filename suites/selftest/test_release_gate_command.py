@@ -40,6 +40,7 @@ def test_own_policy_can_be_read_and_names_rows_that_exist() -> None:
     assert policy.margin_of("api-kill") != policy.margin
 
 
+PROMISES = "objectives: {rto_s: 30, unavailable_s: 32, rpo_writes: 0, stale_reads_s: 1}\n"
 GOOD_POLICY = """
 required: [zone-loss, api-kill]
 repeat: 2
@@ -159,17 +160,30 @@ def written(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
 def runs(written: dict[str, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, Path]:
     """Copies of a fast, a slow and a lossy run, a policy beside them, and nothing accepted yet."""
     (tmp_path / "gate.yaml").write_text(GOOD_POLICY)
+    (tmp_path / "rows").mkdir()
+    for row in ROWS:
+        (tmp_path / "rows" / f"{row}.yaml").write_text(PROMISES)
     monkeypatch.setattr(gate_run, "ACCEPTED", tmp_path / "accepted.json")
     monkeypatch.chdir(tmp_path)
     return {name: shutil.copytree(run, tmp_path / run.name) for name, run in written.items()}
 
 
 def gate(run: Path, *arguments: str) -> int:
-    return main(["gate", str(run), "--policy", "gate.yaml", *arguments])
+    return main(["gate", str(run), "--policy", "gate.yaml", "--scenarios", "rows", *arguments])
 
 
 def accept(run: Path, *arguments: str) -> int:
-    return main(["accept", str(run), "--policy", "gate.yaml", *arguments])
+    return main(["accept", str(run), "--policy", "gate.yaml", "--scenarios", "rows", *arguments])
+
+
+def test_row_that_promises_something_else_under_the_same_name_is_another_one(runs: dict[str, Path]) -> None:
+    (runs["fast"].parent / "rows" / "zone-loss.yaml").write_text(PROMISES.replace("rto_s: 30", "rto_s: 20"))
+    assert gate(runs["fast"]) == 1
+    decision = json.loads((runs["fast"] / "gate.json").read_text())
+    assert codes(decision) == {"other_row"}
+    assert {reason["row"] for reason in decision["reasons"]} == {"zone-loss"}
+    (runs["fast"].parent / "rows" / "zone-loss.yaml").write_text("objectives: none")
+    assert gate(runs["fast"]) == 4
 
 
 def test_gate_writes_its_decision_into_the_run_which_still_verifies(

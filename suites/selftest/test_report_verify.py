@@ -37,11 +37,15 @@ def flip(path: Path, position: int) -> None:
     path.write_bytes(bytes(content))
 
 
-def forge(run: Path, change: Callable[[dict[str, Any]], None]) -> None:
-    """Change lines and hash the whole record anew, as someone would who knows how it is made."""
+def forge(
+    run: Path, change: Callable[[dict[str, Any]], None], drop: Callable[[dict[str, Any]], bool] = lambda _: False
+) -> None:
+    """Change or drop lines and hash the whole record anew, as someone would who knows how it is made."""
     previous, lines = GENESIS, []
     for raw in (run / "evidence.jsonl").read_bytes().splitlines():
         content = json.loads(raw)
+        if drop(content):
+            continue
         change(content)
         content["previous"] = previous
         content["hash"] = previous = digest(content)
@@ -141,6 +145,26 @@ def test_loosened_objective_shows_in_the_verdicts_parameters(run: Path) -> None:
 
     forge(run, change)
     assert any("verdict recovered_within: sentence is recorded as" in problem for problem in verify(run)[0])
+
+
+def test_verdict_that_was_left_out_is_missed(run: Path) -> None:
+    def change(line: dict[str, Any]) -> None:
+        if line["kind"] == "drill_finished" and line["data"]["drill"] == "cut_then_kill":
+            line["data"] |= {"outcome": "PASS", "reason": ""}
+
+    forge(run, change, lambda line: line["kind"] == "verdict" and line["data"]["outcome"] == "FAIL")
+    problems = " ".join(verify(run)[0])
+    assert 'drill cut_then_kill: its row asks for no_lost_writes {"allowed": 0}; it was judged not at all' in problems
+
+
+def test_limit_that_is_not_the_rows_is_found(run: Path) -> None:
+    def change(line: dict[str, Any]) -> None:
+        if line["kind"] == "drill_started" and line["data"]["drill"].startswith("api_kill"):
+            line["data"]["objectives"]["rto_s"] = 1.0
+
+    forge(run, change)
+    problems = " ".join(verify(run)[0])
+    assert 'its row asks for recovered_within {"limit_s": 1.0}; it was judged with {"limit_s": ' in problems
 
 
 def test_forged_timeline_is_computed_again(run: Path) -> None:

@@ -110,9 +110,10 @@ BAD = {
     ),
     "no control": (changed("controls", []), "controls: expected a list of ids from reports/controls.yaml, got []"),
     "list as row": ([1], "the row: expected keys fault, recovery, load, objectives, controls, abort, nightly, got [1]"),
-    "nothing as row": (
-        "",
-        "the row: expected keys fault, recovery, load, objectives, controls, abort, nightly, got None",
+    "nothing as row": ("", "the row: expected keys fault, recovery, load, objectives, controls, abort, nightly, got"),
+    "a fault of everything without its braces": (
+        changed("fault", {"environment_loss": None}),
+        "fault.environment_loss: expected {}, as there is nothing to be said of it, got None",
     ),
     "word for a part": (
         changed("fault", {"kill": {"node": "api", "part": "sever"}}),

@@ -248,9 +248,9 @@ def snapshot_is_not_laid() -> AbstractContextManager[Stack]:
 
 @wants_sandbox
 def new_environment_is_behind() -> AbstractContextManager[Stack]:
-    """The new environment is restored to five seconds before the loss, although more was archived."""
+    """The new environment is restored to three seconds before the loss, although more was archived."""
     into = '"$DATA_DIRECTORY" --wal-directory "$WAL_DIRECTORY"'
-    earlier = f'{into} --time "$(date -u -d "$TARGET_TIME 5 seconds ago" +%FT%T.%N+00:00)"'
+    earlier = f'{into} --time "$(date -u -d "$TARGET_TIME 3 seconds ago" +%FT%T.%N+00:00)"'
     return _with_a_page("environment-lost.md", into, earlier)
 
 

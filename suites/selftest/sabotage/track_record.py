@@ -151,7 +151,7 @@ DEFECTS = (
     ),
     _defect(
         "new_environment_is_behind",
-        "a new environment that is five seconds behind what was archived",
+        "a new environment that is three seconds behind what was archived",
         "environment-lost",
         "writes_kept_until",
         "not_kept",
@@ -170,7 +170,7 @@ DEFECTS = (
         "caches that are started without their snapshot",
         "cache-lost",
         "cache_came_back",
-        "held",
+        "loaded",
         since="",
     ),
 )
