@@ -123,6 +123,7 @@ class Story:
                 "database": self.bend_database(ledger(self.stored)),
                 "api": self.bend_api(ledger(self.stored)),
             },
+            others_share=0.01,
         )
 
     def change(self, which: Callable[[Op], bool], **changes: Any) -> int:
