@@ -155,7 +155,7 @@ DEFECTS = (
         "environment-lost",
         "writes_kept_until",
         "not_kept",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "server_starts_by_itself",
@@ -163,7 +163,7 @@ DEFECTS = (
         "old-primary-returns",
         "returned_member_never_led",
         "returned_led",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "snapshot_is_not_laid",
@@ -171,7 +171,7 @@ DEFECTS = (
         "cache-lost",
         "cache_came_back",
         "loaded",
-        since="",
+        since="2026-11-28",
     ),
 )
 
