@@ -6,11 +6,16 @@ import os
 import subprocess
 import sys
 import time
+from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 
+from fixtures import checks
 from fixtures.sandbox import INSIDE_VARIABLE
 from fixtures.workloads.machine import others_since_now
+
+from .drills import drill
 
 BUSY = "import time\nend = time.monotonic() + 2\nwhile time.monotonic() < end: pass"
 FOREIGN = f"import os\nif os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  exec({BUSY!r})\n os._exit(0)\nos.wait()"
@@ -35,6 +40,19 @@ def test_what_a_stranger_uses_counts_and_what_a_child_uses_does_not() -> None:
     others = share_while("pass")
     assert share_while(BUSY) < others + 0.5 * core
     assert share_while(FOREIGN) > 0.5 * core
+
+
+def test_a_drill_beside_busy_programs_says_so_and_is_not_green(tmp_path: Path) -> None:
+    busy = "while True: pass"
+    with ExitStack() as exits:
+        for _ in range(os.cpu_count() or 1):
+            process = exits.enter_context(subprocess.Popen([sys.executable, "-c", busy]))
+            exits.callback(process.kill)
+        ran = drill(["api-kill"], tmp_path)
+    assert ran.code == pytest.ExitCode.TESTS_FAILED, ran.output
+    [verdict] = [each for each in ran.records("verdict") if each["check"] == "machine_was_free"]
+    assert verdict["outcome"] == "UNKNOWN", ran.output
+    assert verdict["measured"]["others_share"] > checks.OTHERS_SHARE
 
 
 def test_what_a_stack_started_is_the_runs_own() -> None:
