@@ -1,0 +1,49 @@
+"""What is typed by mistake is carried out, whatever the clients are doing at that moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from fixtures.stacks.embedded.mishaps import mishap
+from stack.app.migrate import migrate
+
+from .local_servers import Postgres, until
+
+WAITING_FOR_ACCOUNTS = (
+    "SELECT count(*) FROM pg_locks "
+    "WHERE NOT granted AND mode = 'AccessExclusiveLock' AND relation = 'accounts'::regclass"
+)
+
+
+@pytest.fixture
+def ledger(tmp_path: Path) -> Iterator[Postgres]:
+    server = Postgres(tmp_path / "ledger")
+    server.create()
+    server.start()
+    try:
+        migrate(server.dsn)
+        with psycopg.connect(server.dsn, autocommit=True) as session:
+            session.execute("SELECT open_accounts(0, 2, 1000)")
+        yield server
+    finally:
+        server.stop()
+
+
+def test_table_is_dropped_although_the_first_try_met_a_deadlock(ledger: Postgres) -> None:
+    # The drop has the transfers and wants the accounts, the client has the accounts and wants the transfers. The one
+    # that waits longer finds the deadlock and is ended: the drop.
+    with psycopg.connect(ledger.dsn) as client, psycopg.connect(ledger.dsn, autocommit=True) as observer:
+        client.execute("SELECT FROM accounts FOR NO KEY UPDATE")
+        typing = threading.Thread(target=mishap, args=(ledger.dsn, "table"))
+        typing.start()
+        until(lambda: observer.execute(WAITING_FOR_ACCOUNTS).fetchone() == (1,), within_s=10.0)
+        client.execute("SELECT FROM transfers FOR KEY SHARE")
+        client.commit()
+        typing.join()
+        assert observer.execute("SELECT to_regclass('transfers')").fetchone() == (None,)
+        assert observer.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = 'postgres'").fetchone() == (1,)
