@@ -33,3 +33,10 @@ def test_what_the_supervisor_cannot_do_is_said_in_its_words(tmp_path: Path) -> N
         with pytest.raises(RuntimeError, match="zone 'a' could not melt: KeyError: 'melt'"):
             zones["a"].ask("melt")
         assert json.dumps(zones["a"].ask("instances")) == "{}"
+
+
+def test_a_request_may_bring_a_number_of_its_own(tmp_path: Path) -> None:
+    with spawn(["a"], own_network=False, directory=tmp_path) as zones:
+        with pytest.raises(RuntimeError, match="zone 'a' could not signal_root: KeyError: 'nobody'"):
+            zones["a"].ask("signal_root", node="nobody", number=0)
+        assert zones["a"].pids() == []
