@@ -59,6 +59,14 @@ def test_a_write_that_was_sent_again_was_not_kept() -> None:
     assert checks.writes_kept_until(story.history(), until_s=ARCHIVED_S).measured["not_kept"] == 1
 
 
+def test_a_write_that_was_sent_again_and_came_back_by_the_recovery_was_kept() -> None:
+    story = drill()
+    story.ops.append(replay(story.ops[0], 20.0, status=201))
+    history = story.history()
+    assert checks.writes_kept_until(history, until_s=ARCHIVED_S, undone_until_s=21.0).measured["not_kept"] == 0
+    assert checks.writes_kept_until(history, until_s=ARCHIVED_S, undone_until_s=20.0).measured["not_kept"] == 1
+
+
 def test_nothing_to_keep_is_not_judged() -> None:
     assert checks.writes_kept_until(drill().history(), until_s=0.0).outcome is UNKNOWN
     assert checks.writes_kept_until(History(), until_s=1.0).outcome is UNKNOWN
