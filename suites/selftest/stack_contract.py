@@ -2,7 +2,8 @@
 
     pytest suites/selftest/stack_contract*.py --stack your.module:provide
 
-The nouns and how nodes and zones come and go are in here, all other faults in ``stack_contract_faults.py``. Where a
+The nouns and how nodes and zones come and go are in here, all other faults in ``stack_contract_faults.py``, what
+runbooks need in ``stack_contract_recovery.py``. Where a
 stack lacks a power, its tests are skipped: what is skipped here is NOT EXERCISED in a drill. The files' names keep them
 from being collected unasked, as a real stack takes minutes; test_stack_contract.py runs them on the toy stack.
 """

@@ -10,7 +10,7 @@ import pytest
 from .drills import REPOSITORY, Ran
 from .inner import DEFECTS, TOY, pytest_in
 
-CONTRACT = ("suites/selftest/stack_contract.py", "suites/selftest/stack_contract_faults.py")
+CONTRACT = tuple(f"suites/selftest/stack_contract{part}.py" for part in ("", "_faults", "_recovery"))
 
 
 def contract(directory: Path, provider: str, *options: str, **variables: str) -> Ran:
@@ -21,12 +21,12 @@ def contract(directory: Path, provider: str, *options: str, **variables: str) ->
 def test_the_toy_stack_keeps_the_contract(tmp_path: Path) -> None:
     ran = contract(tmp_path, f"{TOY}:provide")
     assert ran.code == pytest.ExitCode.OK, ran.output
-    # The toy has no databases and no networks of its own, runs out of memory only, and its zones are killed and frozen
-    # node by node.
+    # The toy has no databases, backups and networks of its own, runs out of memory only, and its zones are killed and
+    # frozen node by node.
     skipped = re.findall(r"not exercised: no (node is a database|node runs out of [a-z ]+|\w+)", ran.output)
     not_limited = ("data volume", "wal volume", "log volume", "processor", "processes", "descriptors", "connections")
     assert sorted(skipped) == sorted(
-        ["node is a database", "ZoneKillable", "ZonePausable", "HostsClients"]
+        ["node is a database", "ZoneKillable", "ZonePausable", "HostsClients", *["Recoverable"] * 4]
         + [f"node runs out of {resource}" for resource in not_limited]
     )
     assert not (tmp_path / "reports").exists()
