@@ -10,9 +10,8 @@ import psycopg
 import pytest
 
 from fixtures.stacks.embedded.mishaps import mishap
-from stack.app.migrate import migrate
 
-from .local_servers import Postgres, until
+from .local_servers import Postgres, postgres, until
 
 WAITING_FOR_ACCOUNTS = (
     "SELECT count(*) FROM pg_locks "
@@ -22,16 +21,10 @@ WAITING_FOR_ACCOUNTS = (
 
 @pytest.fixture
 def ledger(tmp_path: Path) -> Iterator[Postgres]:
-    server = Postgres(tmp_path / "ledger")
-    server.create()
-    server.start()
-    try:
-        migrate(server.dsn)
+    with postgres(tmp_path) as server:
         with psycopg.connect(server.dsn, autocommit=True) as session:
             session.execute("SELECT open_accounts(0, 2, 1000)")
         yield server
-    finally:
-        server.stop()
 
 
 def test_table_is_dropped_without_a_deadlock_with_a_transfer(ledger: Postgres) -> None:
