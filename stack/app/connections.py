@@ -86,6 +86,7 @@ class Connections:
         self._edition = 0
         self._slots = asyncio.Semaphore(size)
         self._connecting = asyncio.Lock()
+        self._attempt: asyncio.Task[Link | None] | None = None
         self._idle: list[Link] = []
         self._doubted_s = -1.0
         self._reason = "the database cannot be reached"
@@ -179,16 +180,38 @@ class Connections:
         while (left_s := deadline_s - time.monotonic()) > 0:
             try:
                 async with asyncio.timeout(left_s), self._connecting:
-                    self._renew()  # a secret that was refused may be another by now
-                    for target in tuple(self._targets):
-                        try:
-                            return await self._connect_to(target)
-                        except (psycopg.Error, OSError) as error:
-                            self._reason = f"the database cannot be reached: {error}".strip()
+                    if link := await self._attempted():
+                        return link
                     await asyncio.sleep(_RETRY_S)
             except TimeoutError:
                 break
         raise NoConnectionError(self._reason)
+
+    async def _attempted(self) -> Link | None:
+        """What an attempt brings. It goes on where who began it has no time left, and the next in the queue takes it.
+
+        Who comes first in the queue has the least time left, soon less than one silent host costs: if attempts ended
+        with those who began them, no host after it would ever be asked.
+        """
+        self._attempt = attempt = self._attempt or asyncio.create_task(self._reach_one())
+        try:
+            link = await asyncio.shield(attempt)
+        finally:
+            if attempt.done():
+                self._attempt = None
+        if link is None or await self._answers(link):  # it may have waited for somebody to come
+            return link
+        await link.connection.close()
+        return None
+
+    async def _reach_one(self) -> Link | None:
+        self._renew()  # a secret that was refused may be another by now
+        for target in tuple(self._targets):
+            try:
+                return await self._connect_to(target)
+            except (psycopg.Error, OSError) as error:
+                self._reason = f"the database cannot be reached: {error}".strip()
+        return None
 
     async def _connect_to(self, target: dict[str, str]) -> Link:
         edition = self._edition

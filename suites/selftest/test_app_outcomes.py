@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import time
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from uuid import UUID
 import psycopg
 import pytest
 
+from stack.app.connections import Connections, NoConnectionError
 from suites.selftest.local_servers import Api, Postgres, api, at_once, postgres, until
 
 TIMEOUT_S = 0.6
@@ -185,6 +187,24 @@ def test_second_host_is_used_while_the_first_is_silent(database: Postgres, tmp_p
             answers = at_once(4, lambda i: service.transfer(new_id(), 82 + i, 90))
             assert [answer.status for answer in answers] == [201] * 4
             assert 0.9 < time.monotonic() - began_s < 1.5
+
+
+def test_a_silent_host_may_cost_more_time_than_any_request_has(database: Postgres) -> None:
+    """As in a queue, where who comes first has the least time left: what one began serves the next."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        hosts = f"host=127.0.0.1,127.0.0.1 port={silent.getsockname()[1]},{database.port}"
+        connections = Connections(f"{database.dsn} {hosts}", 2)
+
+        async def taken_by() -> int:
+            for number in range(8):
+                with suppress(NoConnectionError):
+                    link = await connections.take(time.monotonic() + 0.3)
+                    await connections.give_back(link, works=True)
+                    await connections.close()
+                    return number
+            return -1
+
+        assert asyncio.run(taken_by()) in (3, 4)
 
 
 def test_idle_connections_that_died_cost_no_request(database: Postgres, service: Api) -> None:

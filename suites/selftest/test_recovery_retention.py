@@ -44,29 +44,33 @@ class Years:
 @pytest.fixture(scope="module")
 def years(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Years]:
     directory = tmp_path_factory.mktemp("years")
-    with (
-        object_store(directory / "moto.log") as url,
-        archived_server(url, directory, "years") as (server, store),
-        psycopg.connect(server.dsn, autocommit=True) as session,
-    ):
+    with object_store(directory / "moto.log") as url:
+        with archived_server(url, directory, "years") as (server, store):
+            lived = live(server.dsn, store)
+        yield lived  # nothing is archived any more: a vacuum fills segments whenever it likes
+
+
+def live(dsn: str, store: Store) -> Years:
+    """Write and back up in turn."""
+    with psycopg.connect(dsn, autocommit=True) as session:
 
         def more(rows: int) -> datetime:
             session.execute("INSERT INTO ledger SELECT n, repeat('x', 400) FROM generate_series(1, %s) n", [rows])
-            archived(server.dsn)
+            archived(dsn)
             [(at,)] = session.execute("SELECT clock_timestamp()").fetchall()
             session.execute("SELECT pg_sleep(0.05)")
             return datetime.fromisoformat(at.isoformat())
 
         session.execute("CREATE TABLE ledger (id int, note text)")
         more(5000)
-        first = back_up(store, server.dsn)
+        first = back_up(store, dsn)
         early = more(5000)
-        second = back_up(store, server.dsn)
+        second = back_up(store, dsn)
         middle = more(500)
-        then = fingerprint(server.dsn)
-        third = back_up(store, server.dsn)
+        then = fingerprint(dsn)
+        third = back_up(store, dsn)
         more(100)
-        yield Years(store, (first, second, third), early, middle, then, fingerprint(server.dsn))
+        return Years(store, (first, second, third), early, middle, then, fingerprint(dsn))
 
 
 def copy_of(years: Years, name: str) -> Store:

@@ -2,30 +2,51 @@
 
 from __future__ import annotations
 
-import io
 import json
+import os
+import signal
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
 
-from fixtures.stacks.zone import spawn
+from fixtures.stacks import zone as module
+from fixtures.stacks.zone import ZoneGone, spawn
 
 
 def test_an_answer_that_nobody_waited_for_is_not_the_next_ones(tmp_path: Path) -> None:
     with spawn(["a"], own_network=False, directory=tmp_path) as zones:
         zone = zones["a"]
-        assert zone.process.stdout is not None
-
-        class Interrupted(io.StringIO):
-            def readline(self, *_: object) -> str:  # type: ignore[override]
-                raise KeyboardInterrupt
-
-        with patch.object(zone.process, "stdout", Interrupted()), pytest.raises(KeyboardInterrupt):
+        with patch.object(module.select, "select", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
             zone.ask("pids", nodes=None)
         assert zone.ask("instances") == {}
         assert zone.ended() == {}
         assert zone.pids() == []
+
+
+def test_requests_that_come_at_once_are_all_answered(tmp_path: Path) -> None:
+    with spawn(["a"], own_network=False, directory=tmp_path) as zones:
+        zone = zones["a"]
+        os.kill(zone.pid, signal.SIGSTOP)
+        with patch.object(module.select, "select", side_effect=KeyboardInterrupt):
+            for _ in range(2):
+                with pytest.raises(KeyboardInterrupt):
+                    zone.ask("pids", nodes=None)
+        os.kill(zone.pid, signal.SIGCONT)
+        with patch.object(module, "ANSWERS_WITHIN_S", 10.0):
+            assert zone.ask("instances") == {}
+
+
+def test_a_supervisor_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> None:
+    with spawn(["a"], own_network=False, directory=tmp_path) as zones:
+        os.kill(zones["a"].pid, signal.SIGSTOP)
+        with (
+            patch.object(module, "ANSWERS_WITHIN_S", 0.2),
+            pytest.raises(ZoneGone, match=r"zone 'a' .* has not answered for 0.2 s"),
+        ):
+            zones["a"].pids()
+        os.kill(zones["a"].pid, signal.SIGCONT)
+        assert zones["a"].pids() == []
 
 
 def test_what_the_supervisor_cannot_do_is_said_in_its_words(tmp_path: Path) -> None:
