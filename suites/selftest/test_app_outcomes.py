@@ -178,6 +178,7 @@ def test_killed_database_is_found_again_at_once(database: Postgres, service: Api
         assert service.get("/api/ready").status == 200
 
 
+@pytest.mark.usefixtures("service")  # which opens the accounts
 def test_second_host_is_used_while_the_first_is_silent(database: Postgres, tmp_path: Path) -> None:
     """A silent host costs its second once, not once a connection."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
