@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 from pathlib import Path
 from unittest.mock import patch
@@ -17,7 +18,7 @@ from fixtures.stacks.zone import ZoneGone, spawn
 def test_an_answer_that_nobody_waited_for_is_not_the_next_ones(tmp_path: Path) -> None:
     with spawn(["a"], own_network=False, directory=tmp_path) as zones:
         zone = zones["a"]
-        with patch.object(module.select, "select", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
+        with patch.object(select, "select", side_effect=KeyboardInterrupt), pytest.raises(KeyboardInterrupt):
             zone.ask("pids", nodes=None)
         assert zone.ask("instances") == {}
         assert zone.ended() == {}
@@ -28,7 +29,7 @@ def test_requests_that_come_at_once_are_all_answered(tmp_path: Path) -> None:
     with spawn(["a"], own_network=False, directory=tmp_path) as zones:
         zone = zones["a"]
         os.kill(zone.pid, signal.SIGSTOP)
-        with patch.object(module.select, "select", side_effect=KeyboardInterrupt):
+        with patch.object(select, "select", side_effect=KeyboardInterrupt):
             for _ in range(2):
                 with pytest.raises(KeyboardInterrupt):
                     zone.ask("pids", nodes=None)

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 from unittest.mock import patch
 
 from fixtures.model import Stack
 from fixtures.powers import Change, Direction, Resource
-from fixtures.recovery import plugin as recovery
-from fixtures.recovery.runbook import RUNBOOKS
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.layout import Layout, Place
 from fixtures.stacks.embedded.node import EmbeddedNode
 from fixtures.stacks.embedded.roles import ApiNode, DatabaseNode
 from fixtures.stacks.embedded.stack import NetworkedStack
+
+from .pages import (  # noqa: F401 each --stack names this module
+    backup_stores_nothing,
+    goes_back_too_far,
+    goes_back_too_late,
+    new_environment_is_behind,
+    rescue_overwrites,
+    snapshot_is_not_laid,
+)
 
 STEPS_DOWN_WITHIN_S = 8.0
 """Patroni's retry_timeout of 3 s, its loop_wait of 1 s, a shutdown, and as much again."""
@@ -205,53 +209,6 @@ def nobody_fences() -> Iterator[Stack]:
     """Asynchronous, and an isolated primary is never told to step down: two primaries acknowledge at once."""
     with embedded(Settings(synchronous="off")) as stack:
         yield _Unfenced(**vars(stack))
-
-
-@contextmanager
-def _with_a_page(name: str, right: str, wrong: str) -> Iterator[Stack]:
-    """Whoever recovers follows runbooks of which one is wrong."""
-    with TemporaryDirectory() as directory, patch.object(recovery, "RUNBOOKS", Path(directory)), embedded() as stack:
-        shutil.copytree(RUNBOOKS, directory, dirs_exist_ok=True)
-        text = (RUNBOOKS / name).read_text()
-        assert text.count(right) == 1, f"{name} does not say {right!r} once"
-        (Path(directory) / name).write_text(text.replace(right, wrong))
-        yield stack
-
-
-@wants_sandbox
-def rescue_overwrites() -> AbstractContextManager[Stack]:
-    """The rescue makes the running table what the copy is."""
-    insert = "INSERT INTO transfers SELECT"
-    return _with_a_page("rescue-table.md", insert, f"TRUNCATE transfers;\n{insert}")
-
-
-@wants_sandbox
-def goes_back_too_far() -> AbstractContextManager[Stack]:
-    """The recovery ends three seconds before the moment that was asked for."""
-    earlier = '--time "$(date -u -d "$TARGET_TIME 3 seconds ago" +%FT%T.%N+00:00)"'
-    return _with_a_page("point-in-time.md", '--time "$TARGET_TIME"', earlier)
-
-
-@wants_sandbox
-def backup_stores_nothing() -> AbstractContextManager[Stack]:
-    """The backup says that all went well and stores nothing."""
-    backup = """python -m fixtures.recovery backup ''"""
-    return _with_a_page("base-backup.md", backup, "sh -c 'sleep 45; echo backup of-today is stored and sealed'")
-
-
-@wants_sandbox
-def snapshot_is_not_laid() -> AbstractContextManager[Stack]:
-    """The caches are started on nothing, and nobody looks."""
-    fetch = """python -m fixtures.recovery cache fetch "$CACHE_DIRECTORY/dump.rdb" --public-key "$PUBLIC_KEY\""""
-    return _with_a_page("cache-lost.md", fetch, "true")
-
-
-@wants_sandbox
-def new_environment_is_behind() -> AbstractContextManager[Stack]:
-    """The new environment is restored to three seconds before the loss, although more was archived."""
-    into = '"$DATA_DIRECTORY" --wal-directory "$WAL_DIRECTORY"'
-    earlier = f'{into} --time "$(date -u -d "$TARGET_TIME 3 seconds ago" +%FT%T.%N+00:00)"'
-    return _with_a_page("environment-lost.md", into, earlier)
 
 
 @dataclass(frozen=True)
