@@ -42,6 +42,13 @@ def goes_back_too_far() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
+def goes_back_too_late() -> AbstractContextManager[Stack]:
+    """The recovery ends three seconds after the moment that was asked for, with the mistake in it."""
+    later = '--time "$(date -u -d "$TARGET_TIME 3 seconds" +%FT%T.%N+00:00)"'
+    return _with_a_page("point-in-time.md", '--time "$TARGET_TIME"', later)
+
+
+@wants_sandbox
 def backup_stores_nothing() -> AbstractContextManager[Stack]:
     """The backup says that all went well and stores nothing."""
     backup = """python -m fixtures.recovery backup ''"""

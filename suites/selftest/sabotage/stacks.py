@@ -22,6 +22,7 @@ from fixtures.stacks.embedded.stack import NetworkedStack
 from .pages import (  # noqa: F401 each --stack names this module
     backup_stores_nothing,
     goes_back_too_far,
+    goes_back_too_late,
     new_environment_is_behind,
     rescue_overwrites,
     snapshot_is_not_laid,

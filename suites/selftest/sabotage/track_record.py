@@ -142,6 +142,14 @@ DEFECTS = (
         since="2026-11-28",
     ),
     _defect(
+        "goes_back_too_late",
+        "a recovery that ends three seconds too late",
+        "migration-goes-back",
+        "nothing_kept_after applied_once",
+        "too_late_and_kept",
+        since="",
+    ),
+    _defect(
         "backup_stores_nothing",
         "a backup that says it is whole and stores nothing",
         "backup-during-failover",
