@@ -146,7 +146,7 @@ class Connections:
         self._idle.remove(old)
         try:
             async with self._connecting:
-                link = await self._connect_to(self._targets[0])
+                link = await self._connect_to(self._targets[0], self._edition)
         except BaseException as error:
             self._idle.append(old)
             if isinstance(error, psycopg.Error | OSError):
@@ -194,27 +194,29 @@ class Connections:
         with those who began them, no host after it would ever be asked.
         """
         self._attempt = attempt = self._attempt or asyncio.create_task(self._reach_one())
+        await asyncio.wait([attempt])  # where this is cancelled, the attempt is not
+        self._attempt = None
+        if (link := attempt.result()) is None:
+            return None
+        works = False
         try:
-            link = await asyncio.shield(attempt)
+            works = await self._answers(link)  # it may have waited for somebody to come
         finally:
-            if attempt.done():
-                self._attempt = None
-        if link is None or await self._answers(link):  # it may have waited for somebody to come
-            return link
-        await link.connection.close()
-        return None
+            if not works:
+                await link.connection.close()
+        return link if works else None
 
     async def _reach_one(self) -> Link | None:
         self._renew()  # a secret that was refused may be another by now
+        edition = self._edition
         for target in tuple(self._targets):
             try:
-                return await self._connect_to(target)
+                return await self._connect_to(target, edition)
             except (psycopg.Error, OSError) as error:
                 self._reason = f"the database cannot be reached: {error}".strip()
         return None
 
-    async def _connect_to(self, target: dict[str, str]) -> Link:
-        edition = self._edition
+    async def _connect_to(self, target: dict[str, str], edition: int) -> Link:
         try:
             async with asyncio.timeout(float(target["connect_timeout"])):
                 connection = await psycopg.AsyncConnection.connect(**target, autocommit=True)  # type: ignore[arg-type]

@@ -125,6 +125,34 @@ def test_what_does_not_bite_is_unknown(tmp_path: Path) -> None:
     assert {tuple(line["targets"]) for line in ran.records("fault_undone")} == {("api-a",), ("api-a", "api-b", "api-c")}
 
 
+def test_one_look_that_was_missed_is_no_proof(tmp_path: Path) -> None:
+    ran = run(
+        tmp_path,
+        """
+    from contextlib import contextmanager
+    from dataclasses import dataclass
+
+    @dataclass(frozen=True)
+    class DoesNothing(Kill):
+        @contextmanager
+        def inject(self, stack, targets):
+            yield
+
+        def felt(self, before, now, targets):
+            looks.append(now)
+            return len(looks) == 3
+
+    looks = []
+
+    def test_it(inject, evidence):
+        with inject(DoesNothing("api")):
+            evidence.verify(DONE)
+    """,
+    )
+    assert outcomes(ran) == {"test_it": "UNKNOWN"}
+    assert "was injected and after 0.5 s in one look only: api-a" in reason(ran, "test_it")
+
+
 def test_what_cannot_be_told_from_nothing_is_never_felt(tmp_path: Path) -> None:
     ran = run(
         tmp_path,
