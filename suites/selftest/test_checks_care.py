@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from fixtures import checks
 from fixtures.model import Answer, FaultWindow, History, Kind, Outcome, Place, Verdict
 
-from .histories import OBJECTIVES, Op, Story, drill, operations, ready, window
+from .histories import OBJECTIVES, Op, Story, drill, operations, ready, window, write
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -156,6 +156,41 @@ def test_it_is_promised_where_the_row_promises_it() -> None:
     assert (verdict.outcome, verdict.parameters) == (FAIL, {"limit": 0})
 
 
+# ------------------------------------------------------------------------------------------------ once healed
+
+
+def healed(story: Story) -> Verdict:
+    return checks.served_once_healed(story.history())
+
+
+def test_what_calls_itself_healthy_and_serves_all_passes() -> None:
+    verdict = healed(drill())
+    assert verdict.outcome is PASS
+    assert verdict.measured == {"healed_writes": 13 * 64, "healed_unserved": 0}
+
+
+@pytest.mark.parametrize(("every", "outcome"), [(128, PASS), (64, FAIL), (6, FAIL)])
+def test_what_came_back_and_refuses_or_is_late_fails(every: int, outcome: Outcome) -> None:
+    for changes in ({"answer": Answer.FAILED}, {"answer": Answer.UNKNOWN}, {"done_s": 40.0}):
+        story = drill()
+        story.change(lambda op: op.kind is Kind.WRITE and op.due_s >= 19.0 and op.number % every == 0, **changes)
+        assert healed(story).outcome is outcome
+
+
+def test_what_failed_before_or_inside_a_zone_is_no_matter() -> None:
+    story = drill()
+    story.change(lambda op: op.due_s < 19.0, answer=Answer.FAILED)
+    story.ops += [write(2048 + n, 20.0, place=Place.INSIDE, answer=Answer.FAILED) for n in range(99)]
+    assert healed(story).outcome is PASS
+
+
+def test_without_a_healing_or_a_load_since_nothing_is_known() -> None:
+    for faults in ([window(8.0, None)], [window(8.0, 9.0), window(9.0, None)], [window(8.0, 30.9)], []):
+        story = drill()
+        story.faults = faults
+        assert healed(story).outcome is UNKNOWN
+
+
 OPS = st.builds(
     Op,
     kind=st.sampled_from(Kind),
@@ -183,3 +218,17 @@ def test_failed_requests_agree_with_a_plain_loop(ops: list[Op], limit: int) -> N
         return
     assert verdict.outcome is (FAIL if bad > limit else PASS)
     assert verdict.measured == {"requests": requests, "failed_requests": bad}
+
+
+@given(st.lists(OPS, max_size=60), st.lists(st.integers(0, 6), min_size=1, max_size=2))
+def test_what_is_served_once_healed_agrees_with_a_plain_loop(ops: list[Op], healings: list[int]) -> None:
+    faults = [FaultWindow("f", ("a",), 0.0, 0.0, 0.0, float(healed_s)) for healed_s in healings]
+    verdict = checks.served_once_healed(History(faults, operations(ops)))
+    due = unserved = 0
+    for op in ops:
+        if op.place == Place.OUTSIDE and op.kind == Kind.WRITE and op.due_s >= max(healings):
+            due += 1
+            if op.answer != Answer.OK or op.done_s - op.due_s > 1:
+                unserved += 1
+    expected = UNKNOWN if due < 20 else FAIL if unserved > due / 100 else PASS
+    assert verdict.outcome is expected

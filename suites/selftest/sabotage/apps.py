@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from itertools import count
 
 from starlette.applications import Starlette
 
@@ -45,6 +47,12 @@ def acknowledges_before_commit() -> Starlette:
     config = Config.from_environment()
     inner = PostgresLedger(config)
     return create_app(config, ledger=_Hasty(inner, inner))
+
+
+def refuses_some() -> Starlette:
+    """Refuses every third transfer, for no reason, and calls itself ready."""
+    config = Config.from_environment()
+    return create_app(config, ledger=_Picky(PostgresLedger(config)))
 
 
 def reads_its_secret_once() -> Starlette:
@@ -102,6 +110,16 @@ class _Passing:
 
     async def close(self) -> None:
         await self.inner.close()
+
+
+@dataclass(frozen=True)
+class _Picky(_Passing):
+    orders: Iterator[int] = field(default_factory=count)
+
+    async def transfer(self, order: Transfer) -> Receipt:
+        if next(self.orders) % 3 == 2:
+            raise RefusedError(422, "not this one")
+        return await self.inner.transfer(order)
 
 
 @dataclass(frozen=True)

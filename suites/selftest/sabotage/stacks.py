@@ -10,6 +10,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
 
+import psutil
+
 from fixtures.model import Stack
 from fixtures.powers import Change, Direction, Resource
 from fixtures.sandbox import wants_sandbox
@@ -117,6 +119,29 @@ def kill_hits_a_neighbour() -> Iterator[Stack]:
 
 
 @dataclass(frozen=True)
+class _Stalling(EmbeddedNode):
+    """A node whose kill costs the load's generator the processor for a moment, too."""
+
+    def kill(self) -> None:
+        """End it, and freeze the generator for 0.8 s."""
+        super().kill()
+        clients = [each for each in psutil.process_iter(["cmdline"]) if "locust" in (each.info["cmdline"] or ())]
+        for client in clients:
+            client.suspend()
+        time.sleep(0.8)
+        for client in clients:
+            client.resume()
+
+
+@wants_sandbox
+@contextmanager
+def generator_stalls() -> Iterator[Stack]:
+    """A good stack, and a generator that is late when it matters."""
+    with embedded() as stack:
+        yield replace(stack, nodes=tuple(_Stalling(**vars(node)) for node in stack.nodes))
+
+
+@dataclass(frozen=True)
 class _Abrupt(ApiNode):
     """An API process that is not given the time to finish what it has begun."""
 
@@ -132,6 +157,24 @@ def restarts_without_draining() -> Iterator[Stack]:
     """A release ends API processes in the middle of requests."""
     with embedded() as stack:
         nodes = tuple(_Abrupt(**vars(node)) if node.role == "api" else node for node in stack.nodes)
+        yield replace(stack, nodes=nodes)
+
+
+@dataclass(frozen=True)
+class _ComesBackWrong(ApiNode):
+    """An API process that comes back as another release, which refuses some transfers."""
+
+    def start(self) -> None:
+        """Start that one."""
+        self._start({"ABACUS_APP": f"{_APPS}:refuses_some"})
+
+
+@wants_sandbox
+@contextmanager
+def comes_back_wrong() -> Iterator[Stack]:
+    """An API process that died comes back, calls itself ready, and refuses transfers."""
+    with embedded() as stack:
+        nodes = tuple(_ComesBackWrong(**vars(node)) if node.role == "api" else node for node in stack.nodes)
         yield replace(stack, nodes=nodes)
 
 

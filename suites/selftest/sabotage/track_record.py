@@ -43,8 +43,8 @@ def _defect(name: str, says: str, row: str, red: str, telling: str, since: str =
 
 
 _NEEDS_WRITES = (
-    "no_lost_writes applied_once balances_conserved unavailable_at_most recovered_within no_split_brain "
-    "reads_never_stale_beyond ready_is_honest"
+    "no_lost_writes applied_once balances_conserved unavailable_at_most recovered_within served_once_healed "
+    "no_split_brain reads_never_stale_beyond ready_is_honest"
 )
 """Nothing that is said of writes may pass where there were none."""
 
@@ -69,6 +69,22 @@ DEFECTS = (
         "api-kill",
         "nothing_else_touched",
         "beyond_the_plan",
+    ),
+    _defect(
+        "generator_stalls",
+        "a load's generator that stalls for 0.8 s",
+        "api-kill",
+        "load_kept_schedule",
+        "lag_p99_s",
+        since="",
+    ),
+    _defect(
+        "comes_back_wrong",
+        "an API process that comes back and refuses",
+        "api-kill",
+        "served_once_healed",
+        "healed_unserved",
+        since="",
     ),
     _defect(
         "restarts_without_draining",
