@@ -26,6 +26,8 @@ from psycopg.conninfo import conninfo_to_dict
 from .config import Watched
 
 _RETRY_S = 0.1
+_SILENT_S = 0.3
+"""How long a host may say nothing to a new connection before the next one is asked as well."""
 _CHECK_S = 0.25
 """How long a connection in doubt has to answer. On a network a round trip takes a few milliseconds."""
 _IDLE_S = 1.0
@@ -207,14 +209,36 @@ class Connections:
         return link if works else None
 
     async def _reach_one(self) -> Link | None:
+        """A connection to the host that answers first, of those that take writes; they are asked in their order.
+
+        The next one is asked, too, where one has said nothing for a moment: in a zone that is cut off its own database
+        may be about to step down, and a load balancer that is silent costs a second.
+        """
         self._renew()  # a secret that was refused may be another by now
-        edition = self._edition
-        for target in tuple(self._targets):
-            try:
-                return await self._connect_to(target, edition)
-            except (psycopg.Error, OSError) as error:
-                self._reason = f"the database cannot be reached: {error}".strip()
-        return None
+        edition, targets = self._edition, list(self._targets)
+        asked: set[asyncio.Task[Link]] = set()
+        try:
+            while targets or asked:
+                if targets:
+                    asked.add(asyncio.create_task(self._connect_to(targets.pop(0), edition)))
+                patience_s = _SILENT_S if targets else None
+                answered, asked = await asyncio.wait(asked, timeout=patience_s, return_when=asyncio.FIRST_COMPLETED)
+                for each in answered:
+                    if error := each.exception():
+                        self._give_up_on(error)
+                    else:
+                        asked |= answered - {each}
+                        return each.result()
+            return None
+        finally:
+            for each in asked:
+                each.cancel()
+                each.add_done_callback(_hang_up)
+
+    def _give_up_on(self, error: BaseException) -> None:
+        if not isinstance(error, psycopg.Error | OSError):
+            raise error
+        self._reason = f"the database cannot be reached: {error}".strip()
 
     async def _connect_to(self, target: dict[str, str], edition: int) -> Link:
         try:
@@ -236,6 +260,12 @@ class Connections:
             )
         )
         return link
+
+
+def _hang_up(attempt: asyncio.Task[Link]) -> None:
+    """Nobody wants what it brought, where it was too late to be cancelled."""
+    if not attempt.cancelled() and attempt.exception() is None:
+        attempt.result().connection.pgconn.finish()
 
 
 def _targets(dsn: str) -> list[dict[str, str]]:

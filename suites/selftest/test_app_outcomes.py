@@ -180,14 +180,14 @@ def test_killed_database_is_found_again_at_once(database: Postgres, service: Api
 
 @pytest.mark.usefixtures("service")  # which opens the accounts
 def test_second_host_is_used_while_the_first_is_silent(database: Postgres, tmp_path: Path) -> None:
-    """A silent host costs its second once, not once a connection."""
+    """A silent host costs a moment once, not once a connection."""
     with socket.create_server(("127.0.0.1", 0)) as silent:
         hosts = f"host=127.0.0.1,127.0.0.1 port={silent.getsockname()[1]},{database.port}"
         with api(f"{database.dsn} {hosts}", tmp_path / "api.log") as service:
             began_s = time.monotonic()
             answers = at_once(4, lambda i: service.transfer(new_id(), 82 + i, 90))
             assert [answer.status for answer in answers] == [201] * 4
-            assert 0.9 < time.monotonic() - began_s < 1.5
+            assert 0.2 < time.monotonic() - began_s < 0.9
 
 
 def test_a_silent_host_may_cost_more_time_than_any_request_has(database: Postgres) -> None:
@@ -199,13 +199,13 @@ def test_a_silent_host_may_cost_more_time_than_any_request_has(database: Postgre
         async def taken_by() -> int:
             for number in range(8):
                 with suppress(NoConnectionError):
-                    link = await connections.take(time.monotonic() + 0.3)
+                    link = await connections.take(time.monotonic() + 0.1)
                     await connections.give_back(link, works=True)
                     await connections.close()
                     return number
             return -1
 
-        assert asyncio.run(taken_by()) in (3, 4)
+        assert asyncio.run(taken_by()) in (2, 3, 4)
 
 
 def test_idle_connections_that_died_cost_no_request(database: Postgres, service: Api) -> None:
