@@ -57,7 +57,7 @@ def forge(
 def test_run_as_written_differs_in_nothing(written: Path, capsys: pytest.CaptureFixture[str]) -> None:
     problems, found = verify(written)
     assert problems == []
-    assert "66 verdicts computed again" in found[1]
+    assert "72 verdicts computed again" in found[1]
     assert main(["verify", str(written)]) == 0
     assert capsys.readouterr().out.splitlines()[-1] == f"OK {written}"
 
