@@ -51,7 +51,7 @@ def test_a_supervisor_that_hangs_is_not_waited_for_for_ever(tmp_path: Path) -> N
 
 
 def test_a_supervisor_that_hangs_is_ended_with_its_zones(tmp_path: Path) -> None:
-    with patch.object(module, "ENDS_WITHIN_S", 0.2), spawn(["a", "b"], own_network=False, directory=tmp_path) as zones:
+    with patch.object(module, "ENDS_WITHIN_S", 3.0), spawn(["a", "b"], own_network=False, directory=tmp_path) as zones:
         os.kill(zones["b"].pid, signal.SIGSTOP)
     assert [zone.process.returncode for zone in zones.values()] == [0, -signal.SIGKILL]
 
