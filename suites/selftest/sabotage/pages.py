@@ -42,10 +42,9 @@ def goes_back_too_far() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
-def goes_back_too_late() -> AbstractContextManager[Stack]:
-    """The recovery ends three seconds after the moment that was asked for, with the mistake in it."""
-    later = '--time "$(date -u -d "$TARGET_TIME 3 seconds" +%FT%T.%N+00:00)"'
-    return _with_a_page("point-in-time.md", '--time "$TARGET_TIME"', later)
+def does_not_go_back() -> AbstractContextManager[Stack]:
+    """The recovery goes on to the end of the archive, with the mistake in it, whatever moment was asked for."""
+    return _with_a_page("point-in-time.md", ' --time "$TARGET_TIME"', "")
 
 
 @wants_sandbox

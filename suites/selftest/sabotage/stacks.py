@@ -23,8 +23,8 @@ from fixtures.stacks.embedded.stack import NetworkedStack
 
 from .pages import (  # noqa: F401 each --stack names this module
     backup_stores_nothing,
+    does_not_go_back,
     goes_back_too_far,
-    goes_back_too_late,
     new_environment_is_behind,
     rescue_overwrites,
     snapshot_is_not_laid,
@@ -162,11 +162,11 @@ def restarts_without_draining() -> Iterator[Stack]:
 
 @dataclass(frozen=True)
 class _ComesBackWrong(ApiNode):
-    """An API process that comes back as another release, which refuses some transfers."""
+    """An API process that comes back as another release, which refuses transfers."""
 
     def start(self) -> None:
         """Start that one."""
-        self._start({"ABACUS_APP": f"{_APPS}:refuses_some"})
+        self._start({"ABACUS_APP": f"{_APPS}:refuses_transfers"})
 
 
 @wants_sandbox

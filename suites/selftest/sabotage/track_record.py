@@ -80,7 +80,7 @@ DEFECTS = (
     ),
     _defect(
         "comes_back_wrong",
-        "an API process that comes back and refuses",
+        "an API process that comes back and refuses writes",
         "api-kill",
         "served_once_healed",
         "healed_unserved",
@@ -158,8 +158,8 @@ DEFECTS = (
         since="2026-11-28",
     ),
     _defect(
-        "goes_back_too_late",
-        "a recovery that ends three seconds too late",
+        "does_not_go_back",
+        "a recovery that goes on to the end of the archive",
         "migration-goes-back",
         "nothing_kept_after applied_once",
         "too_late_and_kept",
