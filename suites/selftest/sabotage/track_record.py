@@ -76,7 +76,7 @@ DEFECTS = (
         "api-kill",
         "load_kept_schedule",
         "lag_p99_s",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "comes_back_wrong",
@@ -84,7 +84,7 @@ DEFECTS = (
         "api-kill",
         "served_once_healed",
         "healed_unserved",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "restarts_without_draining",
@@ -163,7 +163,7 @@ DEFECTS = (
         "migration-goes-back",
         "nothing_kept_after applied_once",
         "too_late_and_kept",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "backup_stores_nothing",
