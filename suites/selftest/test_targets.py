@@ -6,8 +6,8 @@ from types import SimpleNamespace
 from typing import Any
 
 from fixtures.faults.targets import nodes_doing, zone_meant
+from fixtures.looks import first_showing
 from fixtures.model import NodeStatus
-from fixtures.probes import first_showing
 
 
 def test_the_replica_that_the_primary_waits_for_is_hit_first() -> None:
