@@ -151,13 +151,17 @@ class _Abrupt(ApiNode):
         self.start()
 
 
-@wants_sandbox
 @contextmanager
-def restarts_without_draining() -> Iterator[Stack]:
-    """A release ends API processes in the middle of requests."""
+def _with_apis(kind: type[ApiNode]) -> Iterator[Stack]:
     with embedded() as stack:
-        nodes = tuple(_Abrupt(**vars(node)) if node.role == "api" else node for node in stack.nodes)
+        nodes = tuple(kind(**vars(node)) if node.role == "api" else node for node in stack.nodes)
         yield replace(stack, nodes=nodes)
+
+
+@wants_sandbox
+def restarts_without_draining() -> AbstractContextManager[Stack]:
+    """A release ends API processes in the middle of requests."""
+    return _with_apis(_Abrupt)
 
 
 @dataclass(frozen=True)
@@ -170,12 +174,9 @@ class _ComesBackWrong(ApiNode):
 
 
 @wants_sandbox
-@contextmanager
-def comes_back_wrong() -> Iterator[Stack]:
+def comes_back_wrong() -> AbstractContextManager[Stack]:
     """An API process that died comes back, calls itself ready, and refuses transfers."""
-    with embedded() as stack:
-        nodes = tuple(_ComesBackWrong(**vars(node)) if node.role == "api" else node for node in stack.nodes)
-        yield replace(stack, nodes=nodes)
+    return _with_apis(_ComesBackWrong)
 
 
 @wants_sandbox
