@@ -21,7 +21,7 @@ from .record import EVIDENCE, read_record
 from .render import SUMS, sums
 from .summary import summary_text
 
-LIMITS = frozenset({"limit", "limit_s", "allowed"})
+LIMITS = frozenset({"limit", "limit_s", "allowed", "least_s"})
 """The parameters of checks that are a row's objectives."""
 
 if TYPE_CHECKING:

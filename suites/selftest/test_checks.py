@@ -35,7 +35,7 @@ def test_a_sound_drill_passes_all_checks_in_the_order_of_the_report() -> None:
     story = drill()
     story.faults = [replace(fault, touched=("node-a",)) for fault in story.faults]
     history = story.history()
-    verdicts = checks.promised(replace(OBJECTIVES, failed_requests=10_000, rpo_s=1.0), history)
+    verdicts = checks.promised(replace(OBJECTIVES, failed_requests=10_000, rpo_s=1.0, refused_s=5.0), history)
     assert {verdict.outcome for verdict in verdicts} == {PASS}
     names = [verdict.check for verdict in verdicts]
     assert names == sorted(set(names), key=names.index)

@@ -36,6 +36,8 @@ def test_a_backup_during_which_no_fault_was_felt_is_not_judged(began_s: float, e
     history = drill().history()
     assert checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=1).outcome is UNKNOWN
     assert checks.backup_met_a_fault(History(), began_s=1.0, ended_s=9.0, whole=1, used=1).outcome is UNKNOWN
+    lie = checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=0)
+    assert lie.outcome is FAIL  # whatever it met
 
 
 @pytest.mark.parametrize(
@@ -52,22 +54,26 @@ def test_a_member_with_old_data_must_follow_while_clients_ask(
 
 
 @pytest.mark.parametrize(
-    ("held", "loaded", "expired", "limit_s", "outcome", "says"),
+    ("held", "loaded", "expired", "found", "limit_s", "outcome", "says"),
     [
-        (9, 2, 7, 8.0, PASS, "After 8.000 s the cache had loaded 2 entries of 9 and left out 7 that had expired"),
-        (9, 9, 0, 7.9, FAIL, "the limit is 7.9 s"),
-        (9, 2, 6, 8.0, FAIL, "Of 9 entries of the snapshot, the cache saw 8."),
-        (9, 0, 0, 8.0, FAIL, "Of 9 entries of the snapshot, the cache saw 0."),
-        (0, 0, 0, 8.0, UNKNOWN, "The snapshot held no entry, or its head does not say how many."),
+        (9, 2, 7, 2, 8.0, PASS, "After 8.000 s the cache had loaded 2 entries of 9 and left out 7 that had expired"),
+        (9, 9, 0, 2, 7.9, FAIL, "the limit is 7.9 s"),
+        (9, 2, 6, 2, 8.0, FAIL, "Of 9 entries of the snapshot, the cache saw 8."),
+        (9, 2, 7, 1, 8.0, FAIL, "Of 2 entries that had to come back, 1 are there."),
+        (9, 0, 9, 0, 8.0, FAIL, "Of 2 entries that had to come back, 0 are there."),
+        (0, 0, 0, 2, 8.0, UNKNOWN, "The snapshot held fewer entries than were planted, or its head does not say"),
+        (1, 1, 0, 2, 8.0, UNKNOWN, "The snapshot held fewer entries than were planted, or its head does not say"),
     ],
 )
 def test_a_cache_has_all_that_its_snapshot_held(
-    held: int, loaded: int, expired: int, limit_s: float, outcome: Outcome, says: str
+    held: int, loaded: int, expired: int, found: int, limit_s: float, outcome: Outcome, says: str
 ) -> None:
     history = drill().history()
     back_s = history.faults[0].injected_s + 8.0
-    counts = {"held": held, "loaded": loaded, "expired": expired}
+    counts = {"held": held, "loaded": loaded, "expired": expired, "planted": 2, "found": found}
     verdict = checks.cache_came_back(history, limit_s=limit_s, back_s=back_s, **counts)
     assert verdict.outcome is outcome
     assert says in verdict.sentence
     assert checks.cache_came_back(History(), limit_s=8.0, back_s=9.0, **counts).outcome is UNKNOWN
+    nothing = counts | {"planted": 0, "found": 0}
+    assert checks.cache_came_back(history, limit_s=limit_s, back_s=back_s, **nothing).outcome is UNKNOWN

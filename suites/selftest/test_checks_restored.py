@@ -222,7 +222,7 @@ def test_restored_judges_what_the_row_promises() -> None:
     verdicts = checks.restored(rescued, replace(OBJECTIVES, rpo_s=2.0), served().history())
     assert [v.check for v in verdicts] == ["rescued_within", "phases_add_up"]
     assert all(v.outcome is PASS for v in verdicts)
-    cache = replace(rescued, cache=Refilled(held=3, loaded=1, expired=2))
+    cache = replace(rescued, cache=Refilled(held=3, loaded=1, expired=2, planted=1, found=1))
     verdicts = checks.restored(cache, OBJECTIVES, served().history())
     assert [v.check for v in verdicts] == ["cache_came_back", "phases_add_up"]
     assert all(v.outcome is PASS for v in verdicts)

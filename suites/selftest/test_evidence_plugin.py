@@ -173,7 +173,7 @@ def test_a(scenario, stack, evidence): evidence.verify(verdict(Outcome.PASS))
     assert kinds.index("drill_started") < kinds.index("stack_started") < kinds.index("verdict")
     drill = record.drills["zone_outage"]
     promised = {"rto_s": 30.0, "unavailable_s": 32.0, "rpo_writes": 0, "stale_reads_s": 1.0}
-    assert drill.objectives == promised | {"failed_requests": None, "rpo_s": None}
+    assert drill.objectives == promised | {"failed_requests": None, "rpo_s": None, "refused_s": None}
     assert drill.controls == ["ISO27001:A.8.14", "SOC2:A1.2"]
     assert record.stack["stack"] == "made up"
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import pytest
 import valkey
@@ -16,11 +19,13 @@ from fixtures.model import Refilled
 from fixtures.recovery.__main__ import main
 from fixtures.recovery.cache import entries, snapshot
 from fixtures.recovery.cache import loaded as loaded_by
+from fixtures.recovery.planted import LIVE_S, in_the_leader, plant, planted
 from fixtures.recovery.plugin import refilled
 from fixtures.recovery.programs import CannotRecover, Code
 from fixtures.recovery.signed import make_keys, saved
+from fixtures.stacks.embedded.operator import words
 
-from .local_servers import _package, api, free_port, postgres, until, valkey_cache, wait_for_port
+from .local_servers import ROOT, _package, api, free_port, postgres, until, valkey_cache, wait_for_port
 from .recovery_servers import change, make_store, object_store
 
 PASSWORD = "open"  # noqa: S105
@@ -88,7 +93,7 @@ def test_a_snapshot_goes_through_the_bucket_and_comes_back(
         with server(tmp_path / "new") as new:
             monkeypatch.delenv("VALKEY_PASSWORD")
             said = f"127.0.0.1:{port_of(new)} leads: 1000 entries loaded when it started, 1 had expired"
-            assert refilled(1001, [said]) == Refilled(held=1001, loaded=1000, expired=1)
+            assert refilled(1001, [said], 9, 8) == Refilled(held=1001, loaded=1000, expired=1, planted=9, found=8)
             capsys.readouterr()
             assert main(["cache", "loaded", f"127.0.0.1:{port_of(new)}"]) == 0
             assert said in capsys.readouterr().out
@@ -105,6 +110,45 @@ def test_a_snapshot_goes_through_the_bucket_and_comes_back(
         assert main(["cache", "fetch", str(tmp_path / "third.rdb"), "--public-key", public]) == 4
         assert "is not what was signed: dump.rdb was changed" in capsys.readouterr().err
         assert not (tmp_path / "third.rdb").exists()
+
+
+def test_what_a_drill_planted_is_counted_and_another_value_is_not_it(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with server(tmp_path) as cache:
+        at = f"127.0.0.1:{port_of(cache)}"
+        for word, said in (
+            ("planted", "leads: 0 of 1000 entries are there"),
+            ("plant", "leads: 1000 of 1000 entries planted"),
+            ("planted", "leads: 1000 of 1000 entries are there"),
+        ):
+            assert main(["cache", word, at]) == 0
+            assert f"{at} {said}" in capsys.readouterr().out
+        names = list(cache.scan_iter("abacus-drill:planted:*"))
+        lives: list[Any] = [cache.ttl(name) for name in names]
+        assert all(0 < seconds <= LIVE_S for seconds in lives)
+        cache.delete(names[0])
+        cache.set(names[1], "another")
+        assert planted("127.0.0.1", port_of(cache)) == 998
+        cache.config_set("maxmemory", 1)
+        with pytest.raises(CannotRecover, match=r"took 0 of 1000 entries: -OOM "):
+            plant("127.0.0.1", port_of(cache))
+        cache.config_set("maxmemory", 0)
+        cache.replicaof("127.0.0.1", 1)
+        assert main(["cache", "plant", at]) == 0
+        assert f"{at} follows: nothing to do" in capsys.readouterr().out
+
+
+def test_only_the_cache_that_leads_is_counted_and_one_that_cannot_be_asked_is_named(tmp_path: Path) -> None:
+    with (
+        server(tmp_path) as cache,
+        words(tmp_path / "words", {}, {"a": {"CACHE": f"127.0.0.1:{port_of(cache)}"}}) as at,
+    ):
+        programs = f"{at}:{Path(sys.executable).parent}:{os.environ['PATH']}"
+        environment = os.environ | {"PATH": programs, "CACHES": "a", "PYTHONPATH": str(ROOT)}
+        assert in_the_leader(environment, "plant") == 1000
+        with pytest.raises(CannotRecover, match="b could not be asked: "):
+            in_the_leader(environment | {"CACHES": "a b"}, "planted")
 
 
 @pytest.mark.parametrize("count", [0, 1, 63, 64, 20_000])

@@ -70,3 +70,12 @@ def test_one_whose_server_ends_meanwhile_failed_and_is_not_there(alone: tuple[Po
     assert "base-backup.md, step 2" in taking.failed
     assert barman.list_backups(store) == ()
     assert found.used  # of what was not known before, which would be this one
+
+
+def test_one_that_never_arrives_met_nothing(alone: tuple[Postgres, Store], tmp_path: Path) -> None:
+    server, store = alone
+    server.kill()
+    with words(tmp_path / "words", {}, member(server)) as commands:
+        found = begun(store, commands).end()
+    assert not found.whole
+    assert found.began_s == found.ended_s > 0  # no fault lies between

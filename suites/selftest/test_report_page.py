@@ -218,6 +218,7 @@ def test_summary_follows_its_schema(run: Path) -> None:
         "stale_reads_s": 1.0,
         "rpo_s": None,
         "failed_requests": None,
+        "refused_s": None,
     }
     assert lossy["controls"][0] == "SOC2:A1.2"
     assert found["groups"][0]["measured"]["rto_s"]["n"] == 5
