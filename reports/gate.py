@@ -182,7 +182,7 @@ def _enough(name: str, drills: Sequence[Mapping[str, Any]], runs: int, repeat: i
 
 
 def _same_row(name: str, drills: Sequence[Mapping[str, Any]], policy: Policy) -> list[Reason]:
-    """A row of the same name that promises less is another one."""
+    """A row of the same name that promises less, hits less or presses less is another one."""
     wanted = policy.objectives.get(name)
     if wanted is None:
         return []
@@ -190,6 +190,9 @@ def _same_row(name: str, drills: Sequence[Mapping[str, Any]], policy: Policy) ->
         found = {key: value for key, value in drill["objectives"].items() if value is not None}
         if found != dict(wanted):
             sentence = f"{drill['id']} was held against {found}, the required row promises {dict(wanted)}"
+            return [Reason("other_row", name, sentence)]
+        if drill.get("row_sha256") != policy.sha256_of_rows.get(name):
+            sentence = f"{drill['id']} was read from another {name}.yaml than the required one: run that, as it is now"
             return [Reason("other_row", name, sentence)]
     return []
 

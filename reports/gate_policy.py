@@ -59,6 +59,8 @@ class Policy:
     """Of the file's content: which policy a decision was made by."""
     objectives: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
     """By required row, what its file promises."""
+    sha256_of_rows: Mapping[str, str] = field(default_factory=dict)
+    """By required row, of its file."""
 
     def margin_of(self, row: str) -> Margin:
         """The row's own margin, else that of all."""
@@ -84,7 +86,12 @@ def read_policy(path: Path = POLICY, scenarios: Path = SCENARIOS) -> Policy:
         file=str(path),
         sha256=hashlib.sha256(text).hexdigest(),
         objectives={row: _objectives(scenarios / f"{row}.yaml") for row in required},
+        sha256_of_rows={row: _sha256(scenarios / f"{row}.yaml") for row in required},
     )
+
+
+def _sha256(row: Path) -> str:
+    return hashlib.sha256(row.read_bytes()).hexdigest()
 
 
 def _objectives(row: Path) -> Mapping[str, float]:

@@ -58,6 +58,7 @@ def _drill(drill: DrillRecord) -> dict[str, Any]:
     return {
         "id": drill.id,
         "scenario": drill.plan.get("scenario"),
+        "row_sha256": drill.plan.get("row_sha256"),
         "repetition": drill.plan.get("repetition"),
         "test": drill.plan.get("test"),
         "outcome": drill.outcome.value,

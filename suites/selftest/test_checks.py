@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 
 from fixtures import checks
-from fixtures.model import History, Kind, Outcome, Place
+from fixtures.model import Answer, History, Kind, Outcome, Place, Verdict
 
-from .histories import OBJECTIVES, drill, ledger, operations, red, window
+from .histories import OBJECTIVES, drill, ledger, operations, red, window, write
 
 PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 
@@ -115,6 +115,25 @@ def test_clients_inside_do_not_make_a_load() -> None:
     assert found["load_was_enough"] is UNKNOWN
     assert found["unavailable_at_most"] is UNKNOWN
     assert "no_lost_writes" not in found
+
+
+def test_clients_inside_must_have_been_served_and_go_on_asking() -> None:
+    """Of one that never reached the zone's database it means nothing that nothing was acknowledged to it."""
+
+    def inside(**changes: Any) -> Verdict:
+        story = drill()
+        story.ops += [write(4000 + n, n / 8, place=Place.INSIDE) for n in range(8 * 32)]
+        story.change(lambda op: op.place is Place.INSIDE, **changes)
+        return checks.load_was_enough(story.history(), before=1, during=1, after=1, inside=20)
+
+    assert inside().outcome is PASS
+    assert (inside().measured["inside_before"], inside().measured["inside_during"]) == (64, 81)
+    for changes in ({"answer": Answer.FAILED}, {"done_s": 9.0}, {"due_s": 1.0}):
+        verdict = inside(**changes)
+        assert verdict.outcome is UNKNOWN
+        assert "inside" in verdict.sentence
+    story = drill()
+    assert "inside_before" not in checks.load_was_enough(story.history(), before=1, during=1, after=1).measured
 
 
 def test_of_two_faults_the_one_with_less_load_counts() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 from contextlib import suppress
@@ -122,7 +123,9 @@ def test_mistake_in_an_accepted_run_is_one_clear_sentence(
 def write_run(directory: Path, rto_s: float, *, lost: int = 0) -> Path:
     """A rendered run of two rows, twice each, with its raw history."""
     objectives = Objectives(30.0, 32.0, 0, 1.0)
-    scenarios = [Scenario(row, "why", ZoneOutage("a"), Load(), objectives, ("SOC2:A1.2",)) for row in ROWS]
+    read = hashlib.sha256(PROMISES.encode()).hexdigest()
+    controls = ("SOC2:A1.2",)
+    scenarios = [Scenario(row, "why", ZoneOutage("a"), Load(), objectives, controls, sha256=read) for row in ROWS]
     drills = [
         Drill(f"{row.id}-{n}", f"test_fault.py::test_it[{row.id}-{n}]", row, row.controls, repetition=n)
         for row in scenarios
@@ -184,6 +187,15 @@ def test_row_that_promises_something_else_under_the_same_name_is_another_one(run
     assert {reason["row"] for reason in decision["reasons"]} == {"zone-loss"}
     (runs["fast"].parent / "rows" / "zone-loss.yaml").write_text("objectives: none")
     assert gate(runs["fast"]) == 4
+
+
+def test_row_that_hits_something_else_under_the_same_name_is_another_one(
+    runs: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    (runs["fast"].parent / "rows" / "zone-loss.yaml").write_text(f"{PROMISES}load: {{writes_per_s: 9}}\n")
+    assert gate(runs["fast"]) == 1
+    assert codes(json.loads((runs["fast"] / "gate.json").read_text())) == {"other_row"}
+    assert "was read from another zone-loss.yaml than the required one" in capsys.readouterr().out
 
 
 def test_gate_writes_its_decision_into_the_run_which_still_verifies(

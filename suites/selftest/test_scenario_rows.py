@@ -9,7 +9,7 @@ from typing import Any
 import jsonschema
 import pytest
 import yaml
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from fixtures.faults import FAULTS, Kill, ZoneOutage
@@ -252,6 +252,7 @@ STEPS = st.lists(st.dictionaries(st.sampled_from([*FAULTS, "at_s", "for_s", "onc
 ROWS |= STEPS.map(lambda steps: GOOD | {"fault": {"schedule": steps}})
 
 
+@settings(deadline=None)  # a busy machine is no mistake of the reader
 @given(ROWS)
 @example(changed("objectives.rpo_writes", float("inf")))
 @example(changed("objectives.rpo_writes", -(10**400)))
