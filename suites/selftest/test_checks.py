@@ -128,7 +128,8 @@ def test_clients_inside_must_have_been_served_and_go_on_asking() -> None:
 
     assert inside().outcome is PASS
     assert (inside().measured["inside_before"], inside().measured["inside_during"]) == (64, 81)
-    for changes in ({"answer": Answer.FAILED}, {"done_s": 9.0}, {"due_s": 1.0}):
+    never_since = {"due_s": 1.0, "sent_s": 1.0, "done_s": 1.5}
+    for changes in ({"answer": Answer.FAILED}, {"done_s": 40.0}, never_since):
         verdict = inside(**changes)
         assert verdict.outcome is UNKNOWN
         assert "inside" in verdict.sentence
