@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 from unittest.mock import patch
@@ -47,6 +47,12 @@ def nobody_fences() -> Iterator[Stack]:
     """Asynchronous, and an isolated primary is never told to step down: two primaries acknowledge at once."""
     with embedded(Settings(synchronous="off")) as stack:
         yield _Unfenced(**vars(stack))
+
+
+@wants_sandbox
+def goes_on_alone() -> AbstractContextManager[Stack]:
+    """Replication waits while a standby is there; a primary that is alone acknowledges by itself."""
+    return embedded(Settings(synchronous="on"))
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,12 @@ from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
 from fixtures.stacks.embedded.roles import ApiNode, DatabaseNode
 
-from .databases import failover_asks_aws, nobody_fences, server_starts_by_itself  # noqa: F401 each --stack names this module
+from .databases import (  # noqa: F401 each --stack names this module
+    failover_asks_aws,
+    goes_on_alone,
+    nobody_fences,
+    server_starts_by_itself,
+)
 from .pages import (  # noqa: F401 each --stack names this module
     backup_stores_nothing,
     does_not_go_back,

@@ -61,6 +61,14 @@ DEFECTS = (
     ),
     _defect("applies_twice", "a transfer applied twice", "api-kill", "applied_once", "wrong_balances"),
     _defect("makes_money", "a replay that creates money", "api-kill", "applied_once balances_conserved", "drift"),
+    _defect(
+        "goes_on_alone",
+        "a primary that goes on without a standby",
+        "database-replicas-kill",
+        "refused_at_least",
+        "refused_s",
+        since="",
+    ),
     _defect("stale_cache", "a cache that serves stale balances", "api-kill", "reads_never_stale_beyond", "stale_max_s"),
     _defect("good", "a load that sends no writes", "no-writes", f"load_was_enough {_NEEDS_WRITES}", "before"),
     _defect(
