@@ -62,6 +62,13 @@ def snapshot_is_not_laid() -> AbstractContextManager[Stack]:
 
 
 @wants_sandbox
+def times_are_made_up() -> AbstractContextManager[Stack]:
+    """A command of the runbook says that it took 20 s, which it did not."""
+    ready = 'until curl -fsS -o /dev/null -m 2 "$API/api/ready"; do sleep 0.1; done'
+    return _with_a_page("database-lost.md", ready, f"{ready}\necho phase fetch 20.0 s")
+
+
+@wants_sandbox
 def new_environment_is_behind() -> AbstractContextManager[Stack]:
     """The new environment is restored to three seconds before the loss, although more was archived."""
     into = '"$DATA_DIRECTORY" --wal-directory "$WAL_DIRECTORY"'

@@ -29,6 +29,7 @@ from .pages import (  # noqa: F401 each --stack names this module
     new_environment_is_behind,
     rescue_overwrites,
     snapshot_is_not_laid,
+    times_are_made_up,
 )
 
 _APPS = "suites.selftest.sabotage.apps"

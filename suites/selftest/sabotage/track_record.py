@@ -166,6 +166,14 @@ DEFECTS = (
         since="2026-11-28",
     ),
     _defect(
+        "times_are_made_up",
+        "a recovery that took less time than it says",
+        "database-lost",
+        "phases_add_up",
+        "rest_s",
+        since="",
+    ),
+    _defect(
         "does_not_go_back",
         "a recovery that goes on to the end of the archive",
         "migration-goes-back",
