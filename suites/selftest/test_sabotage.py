@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from fixtures import checks
+
 from .drills import drill
 from .sabotage.track_record import BEGIN, DEFECTS, END, README, Defect
 
@@ -16,6 +18,9 @@ RESULTS_VARIABLE = "ABACUS_TRACK_RECORD"
 """A directory for what was measured, from which the README's table is made."""
 
 PROVES_NOTHING = {"fault_was_felt", "load_was_enough", "load_kept_schedule", "phases_add_up"}
+
+ELSEWHERE = {"machine_was_free": "test_machine.py", "nothing_lost_in_recovery": "test_checks_aws.py"}
+"""Checks that no defect of a stack can turn red, and the tests that have seen them so."""
 
 
 @pytest.mark.parametrize("defect", DEFECTS, ids=[defect.id for defect in DEFECTS])
@@ -37,6 +42,13 @@ def test_defect_turns_exactly_its_checks_red(defect: Defect, tmp_path: Path) -> 
     assert defect.telling in measured
     if RESULTS_VARIABLE in os.environ:
         (Path(os.environ[RESULTS_VARIABLE]) / f"{defect.id}.json").write_text(json.dumps(measured))
+
+
+def test_every_check_has_a_defect_that_turns_it_red() -> None:
+    promises = {name for name in checks.__all__ if name.islower()} - {"promised", "restored"}
+    assert promises - set(ELSEWHERE) == frozenset().union(*(defect.red for defect in DEFECTS))
+    for check, file in ELSEWHERE.items():
+        assert check in (Path(__file__).parent / file).read_text()
 
 
 def test_the_track_record_lists_every_defect_that_was_caught() -> None:
