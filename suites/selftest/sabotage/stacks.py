@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 import psutil
 
 from fixtures.model import Stack
-from fixtures.powers import Change, Resource
+from fixtures.powers import Change, Direction, Resource
 from fixtures.sandbox import wants_sandbox
 from fixtures.stacks.embedded import PLACEMENT, Settings, embedded
 from fixtures.stacks.embedded.node import EmbeddedNode
 from fixtures.stacks.embedded.roles import ApiNode, DatabaseNode
+from fixtures.stacks.embedded.stack import NetworkedStack
 
 from .databases import (  # noqa: F401 each --stack names this module
     failover_asks_aws,
@@ -191,6 +192,22 @@ def kill_does_nothing() -> Iterator[Stack]:
     """Killing reports success and kills nothing."""
     with embedded() as stack:
         yield replace(stack, nodes=tuple(_Immortal(**vars(node)) for node in stack.nodes))
+
+
+@dataclass(frozen=True)
+class _Uncut(NetworkedStack):
+    """A stack whose networks stay whole, and that says that they were cut."""
+
+    def isolate_zone(self, zone: str, *, reachable_by_clients: bool, direction: Direction = "both") -> None:
+        """Do nothing."""
+
+
+@wants_sandbox
+@contextmanager
+def cut_does_nothing() -> Iterator[Stack]:
+    """Cutting a zone reports success and cuts nothing."""
+    with embedded() as stack:
+        yield _Uncut(**vars(stack))
 
 
 @dataclass(frozen=True)

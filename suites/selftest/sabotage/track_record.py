@@ -51,6 +51,7 @@ _NEEDS_WRITES = (
 DEFECTS = (
     _defect("asynchronous", "asynchronous replication", "cut-then-kill", "no_lost_writes", "rpo_writes"),
     _defect("kill_does_nothing", "a kill that does nothing", "api-kill", "fault_was_felt", "faults_felt"),
+    _defect("cut_does_nothing", "a cut that cuts nothing", "cut-then-kill", "fault_was_felt", "faults_felt", since=""),
     _defect("always_ready", "readiness that always says yes", "zone-loss", "ready_is_honest", "ready_while_unwritable"),
     _defect(
         "acknowledges_before_commit",
