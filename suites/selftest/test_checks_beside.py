@@ -24,19 +24,37 @@ PASS, FAIL, UNKNOWN = Outcome.PASS, Outcome.FAIL, Outcome.UNKNOWN
 def test_a_backup_that_met_a_fault_is_what_it_says_of_itself(
     whole: int, used: int, outcome: Outcome, says: str
 ) -> None:
-    verdict = checks.backup_met_a_fault(drill().history(), began_s=8.0, ended_s=9.0, whole=whole, used=used)
+    verdict = checks.backup_met_a_fault(
+        drill().history(), began_s=8.0, ended_s=9.0, whole=whole, used=used, chosen_s=20.0
+    )
     assert verdict.outcome is outcome
     assert says in verdict.sentence
     assert verdict.measured["faults_met"] == 1
+
+
+def test_one_that_was_whole_too_late_need_not_be_begun_with() -> None:
+    history, ran = drill().history(), {"began_s": 8.0, "ended_s": 20.0}
+    verdict = checks.backup_met_a_fault(history, **ran, whole=1, used=0, chosen_s=19.0)
+    assert (verdict.outcome, verdict.measured["late"]) == (PASS, 1)
+    assert "was whole when the recovery had begun with the one before" in verdict.sentence
+    assert checks.backup_met_a_fault(history, **ran, whole=1, used=1, chosen_s=19.0).outcome is PASS
+    assert checks.backup_met_a_fault(history, **ran, whole=0, used=1, chosen_s=19.0).outcome is FAIL
+    assert checks.backup_met_a_fault(history, **ran, whole=1, used=0, chosen_s=20.0).outcome is FAIL
 
 
 @pytest.mark.parametrize(("began_s", "ended_s"), [(8.2, 20.0), (1.0, 8.1)])
 def test_a_backup_during_which_no_fault_was_felt_is_not_judged(began_s: float, ended_s: float) -> None:
     """It is felt at 8.125 s."""
     history = drill().history()
-    assert checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=1).outcome is UNKNOWN
-    assert checks.backup_met_a_fault(History(), began_s=1.0, ended_s=9.0, whole=1, used=1).outcome is UNKNOWN
-    lie = checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=0)
+    assert (
+        checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=1, chosen_s=30.0).outcome
+        is UNKNOWN
+    )
+    assert (
+        checks.backup_met_a_fault(History(), began_s=1.0, ended_s=9.0, whole=1, used=1, chosen_s=30.0).outcome
+        is UNKNOWN
+    )
+    lie = checks.backup_met_a_fault(history, began_s=began_s, ended_s=ended_s, whole=1, used=0, chosen_s=30.0)
     assert lie.outcome is FAIL  # whatever it met
 
 

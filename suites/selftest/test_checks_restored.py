@@ -210,7 +210,7 @@ def test_restored_judges_what_the_row_promises() -> None:
     assert [v.check for v in verdicts][:2] == ["writes_kept_until", "nothing_kept_after"]
     assert "loss_spans_at_most" in [v.check for v in checks.promised(spans, lossy().history())]
     assert all(v.outcome is PASS for v in verdicts)
-    meanwhile = replace(facts, backup=BackedUp(began_s=8.0, ended_s=9.0, whole=True, used=True))
+    meanwhile = replace(facts, backup=BackedUp(began_s=8.0, ended_s=9.0, whole=True, used=True, chosen_s=9.5))
     assert [v.check for v in checks.restored(meanwhile, OBJECTIVES, drill().history())] == [
         "writes_kept_until",
         "backup_met_a_fault",
