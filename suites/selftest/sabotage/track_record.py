@@ -51,7 +51,14 @@ _NEEDS_WRITES = (
 DEFECTS = (
     _defect("asynchronous", "asynchronous replication", "cut-then-kill", "no_lost_writes", "rpo_writes"),
     _defect("kill_does_nothing", "a kill that does nothing", "api-kill", "fault_was_felt", "faults_felt"),
-    _defect("cut_does_nothing", "a cut that cuts nothing", "cut-then-kill", "fault_was_felt", "faults_felt", since=""),
+    _defect(
+        "cut_does_nothing",
+        "a cut that cuts nothing",
+        "cut-then-kill",
+        "fault_was_felt",
+        "faults_felt",
+        since="2026-11-28",
+    ),
     _defect("always_ready", "readiness that always says yes", "zone-loss", "ready_is_honest", "ready_while_unwritable"),
     _defect(
         "acknowledges_before_commit",
@@ -68,7 +75,7 @@ DEFECTS = (
         "database-replicas-kill",
         "refused_at_least",
         "refused_s",
-        since="",
+        since="2026-11-28",
     ),
     _defect("stale_cache", "a cache that serves stale balances", "api-kill", "reads_never_stale_beyond", "stale_max_s"),
     _defect("good", "a load that sends no writes", "no-writes", f"load_was_enough {_NEEDS_WRITES}", "before"),
@@ -172,7 +179,7 @@ DEFECTS = (
         "database-lost",
         "phases_add_up",
         "rest_s",
-        since="",
+        since="2026-11-28",
     ),
     _defect(
         "does_not_go_back",
