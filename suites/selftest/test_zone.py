@@ -100,6 +100,7 @@ def test_what_ends_by_itself_with_an_error_is_started_again_and_what_is_killed_i
         time.sleep(1.5)
         assert zone.ended() == {"n": -signal.SIGKILL}
         launched(zone, counter, failing(counter, 2))
+        until(lambda: times(counter) == 4)
         zone.ask("kill_part", node="n", part="agent")
         time.sleep(1.5)
         assert zone.ended() == {"n": -signal.SIGKILL}
