@@ -110,6 +110,14 @@ def test_a_cut_that_clients_do_not_see_is_felt_from_another_zone(cuts: bool) -> 
             assert fault.felt(before, fault.observe(stack, ("api-a",)), ("api-a",)) is cuts
 
 
+def test_a_look_at_which_nobody_could_try_proves_nothing() -> None:
+    fault = ZonePartition("a", reachable_by_clients=True)
+    with zones() as stack:
+        before = fault.observe(stack, ("api-a",))
+        unknown = Status(1.0, stack.status().nodes, True, ("something else is wrong",))
+        assert not fault.felt(before, unknown, ("api-a",))
+
+
 def test_where_nobody_can_try_a_node_has_to_have_lost_the_others() -> None:
     fault = ZonePartition("a", reachable_by_clients=True)
     with zones(_Plain) as stack:

@@ -120,6 +120,17 @@ def test_one_that_is_to_be_started_again_is_not_once_it_is_killed(tmp_path: Path
         assert zones["a"].ended() == {"n": 1}
 
 
+def test_one_that_cannot_be_started_again_ends_no_zone(tmp_path: Path) -> None:
+    place = tmp_path / "lost"
+    place.mkdir()
+    with spawn(["a"], own_network=False, directory=tmp_path) as zones:
+        launched(zones["a"], place / "count", ["sh", "-c", "rm -r ../lost; exit 1"])
+        until(lambda: not place.exists())
+        time.sleep(1.5)
+        assert zones["a"].pids() == []
+        until(lambda: zones["a"].ended() == {"n": 1}, within_s=15.0)
+
+
 @pytest.mark.parametrize(("argv", "runs"), [("exit 0", 1), ("exit 3", 6)])
 def test_one_that_ends_well_or_too_often_has_ended(tmp_path: Path, argv: str, runs: int) -> None:
     counter = tmp_path / "count"
