@@ -11,7 +11,7 @@ from typing import Any, get_args
 import pytest
 
 from fixtures import probes
-from fixtures.faults import BadChange, Exhaust, Kill, Restart, Skew, Slow, ZonePacketLoss
+from fixtures.faults import BadChange, Exhaust, Kill, Restart, Skew, Slow, ZoneBandwidth, ZonePacketLoss
 from fixtures.injection import FELT_WITHIN_S
 from fixtures.model import Node, Stack
 from fixtures.powers import (
@@ -28,6 +28,7 @@ from fixtures.powers import (
     TellsInstances,
     ZoneIsolatable,
     ZoneLossy,
+    ZoneNarrowable,
 )
 from fixtures.stages import name_of, observed
 
@@ -48,6 +49,8 @@ __all__ = ["healthy_again"]
 DELAY_S = 0.3
 """Far above what any answer takes, and below what a client calls an outage."""
 AHEAD_S = 3600.0
+KBIT_PER_S = 800
+"""A tenth of what an answer on one machine comes with, and enough to say something."""
 
 
 def felt_and_undone(fault: Any, node: Node, stack: Stack, until: Until, *, passes: bool) -> None:
@@ -197,16 +200,30 @@ def test_a_zone_cut_in_one_direction_is_silent_until_it_rejoins(
         stack.rejoin_zone(zone)
 
 
+def felt_and_undone_in_a_zone(fault: Any, stack: Stack, until: Until) -> None:
+    """A zone suffers it, all is well afterwards, and it is then felt no more."""
+    names = tuple(names_in(stack, fault.zone))
+    before = observed(fault, stack, names)
+    with fault.inject(stack, names):
+        deadline = time.monotonic() + FELT_WITHIN_S
+        while not fault.felt(before, now := observed(fault, stack, names), names):
+            assert time.monotonic() < deadline, f"nobody feels it: before {before}, now {now}"
+    until(probes.healthy, within=HEALTHY_WITHIN_S)
+    assert not fault.felt(before, now := observed(fault, stack, names), names), f"still felt: {now}"
+
+
 def test_a_zone_that_loses_packets_answers_at_times(stack: Stack, until: Until) -> None:
     require(stack, ZoneLossy)
     assert isinstance(stack, ZoneLossy)
     zone = a_zone(stack)
     stack.keep_packets(zone)  # harmless where none are lost
-    names, fault = tuple(names_in(stack, zone)), ZonePacketLoss(zone)
-    before = observed(fault, stack, names)
-    with fault.inject(stack, names):
-        deadline = time.monotonic() + FELT_WITHIN_S
-        while not fault.felt(before, now := observed(fault, stack, names), names):
-            assert time.monotonic() < deadline, f"nobody feels it: {now}"
-    until(probes.healthy, within=HEALTHY_WITHIN_S)
-    assert not fault.felt(before, now := observed(fault, stack, names), names), f"still felt: {now}"
+    felt_and_undone_in_a_zone(ZonePacketLoss(zone), stack, until)
+
+
+def test_a_narrow_zone_says_no_more_than_gets_through(stack: Stack, until: Until) -> None:
+    require(stack, ZoneNarrowable)
+    require(stack, LooksCloser)
+    assert isinstance(stack, ZoneNarrowable)
+    zone = a_zone(stack)
+    stack.widen_zone(zone)  # harmless where it is not narrow
+    felt_and_undone_in_a_zone(ZoneBandwidth(zone, KBIT_PER_S), stack, until)

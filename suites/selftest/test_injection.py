@@ -61,7 +61,8 @@ def test_faults_of_what_goes_on_running_are_felt_and_undone(tmp_path: Path) -> N
         """
     FAULTS = [Slow("api", 0.06, count=2), Exhaust("api", "memory"), BadChange("api", "never ready"),
               Skew("api", ahead_s=60), Skew("api replica", behind_s=60), Kill("api", part="server"),
-              Restart("api", count=0), ZoneFlapping("b", cut_s=0.4, whole_s=0.2), ZonePacketLoss("b")]
+              Restart("api", count=0), ZoneFlapping("b", cut_s=0.4, whole_s=0.2), ZonePacketLoss("b"),
+              ZoneBandwidth("b", 100)]
 
     @pytest.mark.parametrize("fault", FAULTS, ids=lambda fault: type(fault).__name__)
     def test_fault(fault, inject, stack, evidence):
@@ -78,7 +79,8 @@ def test_faults_of_what_goes_on_running_are_felt_and_undone(tmp_path: Path) -> N
     assert ran.code == pytest.ExitCode.OK, ran.output
     touched = {line["fault"].partition(" ")[0]: line["touched"] for line in ran.records("fault_healed")}
     assert touched == {
-        **{kind: [] for kind in ("slow", "exhaust", "bad_change", "skew", "zone_flapping", "zone_packet_loss")},
+        **{kind: [] for kind in ("slow", "exhaust", "bad_change", "skew")},
+        **{kind: [] for kind in ("zone_flapping", "zone_packet_loss", "zone_bandwidth")},
         "kill": ["api-a"],
         "restart": ["api-a", "api-b", "api-c"],
     }
@@ -196,6 +198,7 @@ def test_a_missing_power_is_not_exercised_and_a_typo_is_an_error(tmp_path: Path)
         """
     POWERS = {"kill": Kill("api"), "pause": Pause("api"), "zone": ZonePause("a"), "cut": ZonePartition("a"),
               "cut-kill": CutThenKill("a"), "flap": ZoneFlapping("a"), "lossy": ZonePacketLoss("a"),
+              "narrow": ZoneBandwidth("a", 100),
               "part": Kill("api", part="server"),
               "restart": Restart("api"), "slow": Slow("api", 1), "exhaust": Exhaust("api", "memory"),
               "change": BadChange("api", "never ready"), "skew": Skew("api", ahead_s=1)}
@@ -214,7 +217,7 @@ def test_a_missing_power_is_not_exercised_and_a_typo_is_an_error(tmp_path: Path)
         "powerless",
     )
     assert ran.code == pytest.ExitCode.TESTS_FAILED
-    assert [outcome for name, outcome in outcomes(ran).items() if "power" in name] == ["NOT EXERCISED"] * 13
+    assert [outcome for name, outcome in outcomes(ran).items() if "power" in name] == ["NOT EXERCISED"] * 14
     assert reason(ran, "test_power-kill") == "needs Killable nodes; api-a, api-b, api-c of stack 'toy' are not"
     assert "needs PartKillable nodes" in reason(ran, "test_power-part")
     assert "cannot: it has no isolate_zone" in reason(ran, "test_power-cut")
