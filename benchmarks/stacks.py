@@ -43,10 +43,15 @@ def measure(stack: str, rows: Sequence[str], reports: Path) -> Measured:
         chosen.write_text(json.dumps({"required": list(rows)}))
         options += ["--rows", str(chosen)]
     command = [sys.executable, "-m", "pytest", *SUITES, *options]
-    ran = subprocess.run(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True, check=False)
+    said = []
+    with subprocess.Popen(command, cwd=REPOSITORY, stdout=subprocess.PIPE, text=True) as ran:
+        assert ran.stdout is not None  # noqa: S101  # it is a pipe
+        for line in ran.stdout:
+            said.append(line)
+            sys.stderr.write(line)
     run = reports / "latest"
     if not (run / "summary.json").exists():
-        raise RuntimeError(f"{stack}: {ran.stdout.strip()[-1500:]}")
+        raise RuntimeError(f"{stack}: {"".join(said).strip()[-1500:]}")
     records = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
     started = next(record["data"] for record in records if record["kind"] == "stack_started")
     cases = ElementTree.parse(run / "junit.xml").getroot().iter("testcase")  # noqa: S314  # our own file
