@@ -51,7 +51,7 @@ def measure(stack: str, rows: Sequence[str], reports: Path) -> Measured:
             sys.stderr.write(line)
     run = reports / "latest"
     if not (run / "summary.json").exists():
-        raise RuntimeError(f"{stack}: {"".join(said).strip()[-1500:]}")
+        raise RuntimeError(f"{stack}: {''.join(said).strip()[-1500:]}")
     records = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
     started = next(record["data"] for record in records if record["kind"] == "stack_started")
     cases = ElementTree.parse(run / "junit.xml").getroot().iter("testcase")  # noqa: S314  # our own file
