@@ -50,10 +50,10 @@ def measure(stack: str, rows: Sequence[str], reports: Path) -> Measured:
             said.append(line)
             sys.stderr.write(line)
     run = reports / "latest"
-    if not (run / "summary.json").exists():
+    lines = (run / "evidence.jsonl").read_text().splitlines() if (run / "summary.json").exists() else []
+    started = next((record["data"] for line in lines if (record := json.loads(line))["kind"] == "stack_started"), None)
+    if started is None:
         raise RuntimeError(f"{stack}: {''.join(said).strip()[-1500:]}")
-    records = [json.loads(line) for line in (run / "evidence.jsonl").read_text().splitlines()]
-    started = next(record["data"] for record in records if record["kind"] == "stack_started")
     cases = ElementTree.parse(run / "junit.xml").getroot().iter("testcase")  # noqa: S314  # our own file
     return Measured(
         start_s=started["start_s"],

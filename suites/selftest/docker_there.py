@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import secrets
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -41,5 +42,10 @@ def changed(image: str, change: str) -> Iterator[str]:
             client.images.remove(other.tags[0])
 
 
+REQUIRED = "ABACUS_DOCKER_REQUIRED"
+"""Set where Docker was just there, as in CI: what could not be exercised then is a failure."""
+
 _WHY_NOT = why_not()
+if _WHY_NOT and os.environ.get(REQUIRED):
+    raise RuntimeError(f"{REQUIRED} is set, and {_WHY_NOT}")
 needs_docker = pytest.mark.skipif(bool(_WHY_NOT), reason=f"not exercised: {_WHY_NOT}")

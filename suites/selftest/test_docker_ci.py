@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from .drills import REPOSITORY
+from .inner import pytest_in
 
 AS_NOBODY = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups") if os.geteuid() == 0 else ()
 POLICY = Path("/usr/sbin/policy-rc.d")
@@ -60,6 +61,14 @@ def said(ran: subprocess.CompletedProcess[str]) -> str:
     assert "NOT EXERCISED: the drills on containers" in ran.stderr
     assert "see docs/docker.md" in ran.stderr.lower()
     return ran.stderr
+
+
+def test_where_docker_was_just_there_nothing_is_skipped(tmp_path: Path) -> None:
+    """As .ci/docker has it of the tests that it calls: a daemon that is gone by then is a failure."""
+    without = {"ABACUS_DOCKER_REQUIRED": "1", "DOCKER_HOST": f"unix://{tmp_path}/none.sock"}
+    ran = pytest_in(tmp_path, "suites/selftest/test_docker_again.py", "--stack", "none", **without)
+    assert ran.code == pytest.ExitCode.INTERRUPTED, ran.output
+    assert "ABACUS_DOCKER_REQUIRED is set, and there is no Docker here" in ran.output
 
 
 def test_it_says_loudly_what_it_does_not_exercise(tmp_path: Path) -> None:

@@ -147,6 +147,32 @@ def test_what_died_at_its_start_is_told_with_its_log() -> None:
         engine.require_running(alive, dead)
 
 
+def test_a_zone_or_the_keeper_that_ends_while_the_stack_starts_is_told() -> None:
+    there: Any = None
+    gone: Any = Container("keeper", [], running=False, says="sleep: killed")
+    zone: Any = ZoneContainer("a", "198.18.1.11", Container("zone-a", [], running=False))
+    listed = SimpleNamespace(containers=lambda **_: [{"Id": "keeper"}, {"Id": "zone-a"}])
+    run: Any = SimpleNamespace(labels={}, client=SimpleNamespace(client=SimpleNamespace(api=listed)))
+    around: Any = SimpleNamespace(keeper=gone)
+    nodes = (node("api", Container("api-a1", [])),)
+    ended = DockerStack(nodes, there, there, {"a": zone}, there, around, run, {}).ended()
+    assert sorted(ended) == ["keeper", "zone a"]
+    assert "sleep: killed" in ended["keeper"]
+
+
+@pytest.mark.parametrize("bytes_per_s", [12_500, 125_000, 12_500_000])
+def test_a_narrow_zone_counts_each_way_apart(bytes_per_s: int) -> None:
+    """And names no burst, of which iptables wants more than its own rounded rate, as it says at 10 Mbit/s."""
+    told: list[str] = []
+    zone: Any = Container("zone-a", told)
+    ZoneContainer("a", "198.18.1.11", zone).narrow(bytes_per_s)
+    (said,) = told
+    assert "--hashlimit-name to-PREROUTING" in said
+    assert "--hashlimit-name to-OUTPUT" in said
+    assert said.count(f"--hashlimit-above {bytes_per_s}b/s") == 2
+    assert "burst" not in said
+
+
 def test_a_volume_that_cannot_be_asked_about_is_nothing_learnt() -> None:
     """One failed docker exec is no end of a drill."""
 

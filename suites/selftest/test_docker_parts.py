@@ -54,7 +54,8 @@ class Told:
 def test_a_cut_drops_what_it_should(peers: tuple[str, ...] | None, direction: Direction, expected: list[str]) -> None:
     told: Any = Told()
     ZoneContainer("a", "198.18.1.11", told).cut(peers, direction)
-    ((shell, _, script),) = told.commands
+    ((*limited, shell, _, script),) = told.commands
+    assert limited[0] == "timeout"
     assert shell == "sh"
     assert script.split(" && ") == [f"iptables -w {rule}" for rule in expected]
 

@@ -98,6 +98,14 @@ def test_no_image_and_no_registry(monkeypatch: pytest.MonkeyPatch) -> None:
             preflight()
 
 
+def test_a_pull_that_fails_on_its_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ABACUS_IMAGE_ZONE", "mine/zone:1")
+    with fake_docker({"/info": (200, HERE), "/images/create": (200, {"error": "no space left on device"})}) as address:
+        monkeypatch.setenv("DOCKER_HOST", address)
+        with pytest.raises(CannotStart, match=r"zone:1 \(ABACUS_IMAGE_ZONE\).*pulled: no space left on device; load"):
+            preflight()
+
+
 def test_an_image_that_goes_while_the_stack_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     refused = (500, {"message": "dial tcp: lookup registry-1.docker.io: no such host"})
     with fake_docker({"/images/create": refused}) as address:

@@ -73,6 +73,13 @@ def test_a_run_in_good_order_has_its_sweep_look_once() -> None:
     assert not networks.there
 
 
+def test_a_sweep_that_could_not_look_long_enough_has_not_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that the warden tries again."""
+    monkeypatch.setattr(sweep, "WITHIN_S", 0.5)
+    with fake_docker(Networks().answers()) as address:
+        assert sweep.sweep(address, "run", quiet_s=5.0) == [sweep.NOT_QUIET]
+
+
 def test_an_answer_that_does_not_come_is_asked_for_again() -> None:
     networks = Networks(dropped=2)
     networks.there["late"] = "left"
