@@ -23,7 +23,6 @@ from valkey.asyncio import Valkey
 from valkey.asyncio.retry import Retry
 from valkey.asyncio.sentinel import Sentinel
 from valkey.backoff import NoBackoff
-from valkey.exceptions import ValkeyError
 
 from .config import Config
 from .ledger import Account
@@ -154,7 +153,7 @@ class ValkeyCache:
             raise CacheBypassedError
         try:
             return await _within(self._timeout_s, command)
-        except (ValkeyError, OSError) as error:  # TimeoutError is an OSError
+        except Exception as error:  # whatever the client raises: the database can always be asked instead
             self._fail(error)
             raise CacheBypassedError from error
 
@@ -170,8 +169,10 @@ class ValkeyCache:
             began_s = time.monotonic()
             try:
                 await _within(_REVIVE_S, self._valkey.ping())
-            except (ValkeyError, OSError):
-                await self._valkey.connection_pool.disconnect()
+            except Exception:  # whatever it is, it must not end this task
+                # Those in use end by themselves. Closed under whoever is just opening one, they have the client
+                # (valkey 6.1) raise an AttributeError: one read in 9000 failed so, as all caches died.
+                await self._valkey.connection_pool.disconnect(inuse_connections=False)
                 await asyncio.sleep(max(0.1, began_s + _REVIVE_S - time.monotonic()))
             else:
                 self._answers = True

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 import signal
@@ -13,6 +14,8 @@ from uuid import UUID
 import pytest
 import valkey
 
+from stack.app.cache import CacheBypassedError, ValkeyCache
+from stack.app.config import Config
 from suites.selftest.local_servers import Api, Cache, api, free_port, postgres, until, valkey_cache
 
 TTL_S = 1.0
@@ -147,3 +150,22 @@ def test_killed_cache_is_done_without(service: Api, store: Cache) -> None:
     assert read(service, 30) == (1000, "bypass")
     assert move(service, 30, 31) < 0.1
     assert read(service, 30) == (999, "bypass")
+
+
+@pytest.mark.parametrize("error", [AttributeError("'NoneType' object has no attribute 'writelines'"), OSError()])
+def test_whatever_the_client_raises_the_database_is_asked(error: Exception) -> None:
+    """As it does where a connection is closed that is just being opened."""
+
+    async def ask() -> None:
+        cache = ValkeyCache(Config("", sentinels=(("127.0.0.1", free_port()),)))
+        cache._answers = True
+        monkeypatch.setattr(cache._valkey, "get", broken)
+        with pytest.raises(CacheBypassedError):
+            await cache.get(1)
+        await cache.close()
+
+    async def broken(_key: str) -> None:
+        raise error
+
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        asyncio.run(ask())

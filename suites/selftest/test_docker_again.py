@@ -1,4 +1,4 @@
-"""A container that ends with an error is started again, and one that was killed is not. Needs Docker and images."""
+"""A container that ends by itself is started again, and one that was killed is not. Needs Docker and images."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing
 
 import pytest
+from docker.models.containers import Container
 
 from fixtures.stacks.docker.engine import Engine, connect, kill, run_of, state_of
 from fixtures.stacks.docker.node import AGAIN
@@ -34,26 +35,28 @@ def until(holds: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def test_what_fails_is_started_again_until_it_is_killed(engine: Engine) -> None:
-    failing = engine.container("failing", chosen()["zone"], ["sh", "-c", "exit 3"], **AGAIN)
-    failing.start()
-    until(lambda: failing.client.api.inspect_container(failing.id)["RestartCount"] >= 2)
-    until(lambda: bool(state_of(failing)["Restarting"]))
-    kill(failing)  # it runs no program in this moment
-    assert not state_of(failing)["Running"]
-    ended = state_of(failing)["FinishedAt"]
-    time.sleep(QUIET_S)
-    assert (state_of(failing)["Running"], state_of(failing)["FinishedAt"]) == (False, ended)
+def restarts(container: Container) -> int:
+    return int(container.client.api.inspect_container(container.id)["RestartCount"])
 
 
-def test_what_is_killed_or_ends_well_stays_dead(engine: Engine) -> None:
+@pytest.mark.parametrize("code", [3, 0])
+def test_what_ends_is_started_again_until_it_is_killed(engine: Engine, code: int) -> None:
+    ending = engine.container("ending", chosen()["zone"], ["sh", "-c", f"exit {code}"], **AGAIN)
+    for _ in range(2):  # what was killed and is started is started again, too
+        ending.start()
+        until(lambda: restarts(ending) >= 2)
+        until(lambda: bool(state_of(ending)["Restarting"]))
+        kill(ending)  # it runs no program in this moment
+        assert not state_of(ending)["Running"]
+        ended = state_of(ending)["FinishedAt"]
+        time.sleep(QUIET_S)
+        assert (state_of(ending)["Running"], state_of(ending)["FinishedAt"]) == (False, ended)
+
+
+@pytest.mark.parametrize("how", ["kill", "stop"])
+def test_what_is_killed_or_stopped_stays_dead(engine: Engine, how: str) -> None:
     lasting = engine.container("lasting", chosen()["zone"], ["sleep", "infinity"], **AGAIN)
-    done = engine.container("done", chosen()["zone"], ["true"], **AGAIN)
-    for container in (lasting, done):
-        container.start()
-    kill(lasting)
-    until(lambda: state_of(done)["Status"] == "exited")
+    lasting.start()
+    lasting.stop(timeout=1) if how == "stop" else kill(lasting)
     time.sleep(QUIET_S)
-    for container in (lasting, done):
-        about = container.client.api.inspect_container(container.id)
-        assert (about["State"]["Running"], about["RestartCount"]) == (False, 0)
+    assert (state_of(lasting)["Running"], restarts(lasting)) == (False, 0)
