@@ -81,7 +81,11 @@ def main(arguments: list[str]) -> int:
     found = {}
     for stack in STACKS:
         with tempfile.TemporaryDirectory() as scratch:
-            found[stack] = measure(stack, rows, Path(scratch))
+            try:
+                found[stack] = measure(stack, rows, Path(scratch))
+            except RuntimeError as error:
+                sys.stderr.write(f"benchmarks.stacks: there was no run to measure on {error}\n")
+                return 4
     print("| row |" + "".join(f" {stack} | RTO | unavailable | lost | wall |" for stack in STACKS))
     print("|---|" + "---|" * 5 * len(STACKS))
     print("| start |" + "".join(f" | {found[stack].start_s:.1f} s | | | |" for stack in STACKS))

@@ -247,7 +247,7 @@ def test_what_an_observer_could_not_feel_is_not_exercised(tmp_path: Path) -> Non
     )
     assert set(outcomes(ran).values()) == {"NOT EXERCISED"}
     for name in ("slow", "memory", "change", "skew"):
-        assert "needs a stack whose observer can look closer" in reason(ran, f"test_blind-{name}")
+        assert "needs a stack that can have its observer look closer" in reason(ran, f"test_blind-{name}")
     assert reason(ran, "test_unable-e") == "nothing limits the processor of a toy"
     assert reason(ran, "test_unable-c") == "api-a, api-b, api-c of stack 'toy' know no change 'table lock'"
     assert not course(ran)

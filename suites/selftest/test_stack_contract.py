@@ -62,11 +62,14 @@ BITES_NOT = {
     "slow_node": "slow node=api delay_s=0.3 count=1 in api-c is not felt",
     "bad_change": "bad_change node=api change=never ready in api-c is not felt",
     "wrong_clock": "skew node=api ahead_s=3600.0 behind_s=0.0 in api-c is not felt",
+    "loses_packets": "nobody feels it: before",
+    "narrow_zone": "nobody feels it: before",
     "restarted_node": "api-c was not back 0.3 s after its restart",
 }
 STAYS = {
     "bad_change": "bad_change node=api change=never ready in api-c was undone and is still felt",
     "wrong_clock": "skew node=api ahead_s=3600.0 behind_s=0.0 in api-c was undone and is still felt",
+    "narrow_zone": "still felt: Status",
     "exhausted and memory": "exhaust node=api resource=memory in api-c was undone and is still felt",
 }
 

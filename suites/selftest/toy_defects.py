@@ -115,10 +115,20 @@ class Numb(Powerful):
         """Do nothing."""
 
 
+class NumbZones(Open):
+    """A stack that reports success whatever is done to a zone's network, and leaves it as it was."""
+
+    def lose_packets(self, zone: str, one_in: int) -> None:
+        """Do nothing."""
+
+    def narrow_zone(self, zone: str, bytes_per_s: float) -> None:
+        """Do nothing."""
+
+
 @contextmanager
 def nothing_bites() -> Iterator[Stack]:
-    """Slowness, changes, wrong clocks and restarts are accepted and do not happen."""
-    with running(Numb) as stack:
+    """Slowness, changes, wrong clocks, restarts and bad networks are accepted and do not happen."""
+    with running(Numb, NumbZones) as stack:
         yield stack
 
 
@@ -136,10 +146,17 @@ class Stubborn(Powerful):
         """Do nothing."""
 
 
+class StubbornZones(Open):
+    """A stack whose zones stay as narrow as they were made."""
+
+    def widen_zone(self, zone: str) -> None:
+        """Do nothing."""
+
+
 @contextmanager
 def nothing_is_undone() -> Iterator[Stack]:
-    """What is exhausted, changed or set wrong stays so."""
-    with running(Stubborn) as stack:
+    """What is exhausted, changed, set wrong or narrow stays so."""
+    with running(Stubborn, StubbornZones) as stack:
         yield stack
 
 
